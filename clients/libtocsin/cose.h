@@ -82,22 +82,33 @@ typedef struct {
  * another type than expected is TCN_WRONG_TYPE; more than SIGNATURES is TCN_TOO_LARGE. */
 TCN_CHECKED tcn_err tcn_cose_decode(tcn_bytes envelope, tcn_object expected, tcn_cose *ret_cose);
 
-/* Does signer i's signature verify under key, for this program? Does not ask who may sign. */
+/* The type of an envelope that decodes, for `tocsin verify`; errors as tcn_cose_decode. */
+TCN_CHECKED tcn_err tcn_cose_type(tcn_bytes envelope, tcn_object *ret_type);
+
+/* TCN_OK if signer i's signature verifies under key, for this program; TCN_BAD_SIGNATURE if not.
+ * TCN_NO_MEMORY, which says nothing about the signature, only for a payload above ENVELOPE_BYTES.
+ * Does not ask who may sign. */
+TCN_CHECKED tcn_err tcn_cose_check(const tcn_cose *cose, unsigned i, const tcn_id *program,
+                                   const tcn_sign_public *key);
+
+/* Is tcn_cose_check TCN_OK? For payloads up to ENVELOPE_BYTES, where there is no third answer. */
 bool tcn_cose_verify(const tcn_cose *cose, unsigned i, const tcn_id *program,
                      const tcn_sign_public *key);
 
-/* Makes a signature over payload for an object of this type. */
+/* Makes a signature over payload for an object of this type. ret_signer borrows ret_protected. For
+ * payloads up to ENVELOPE_BYTES; a larger one needs memory, use tcn_cose_seal, which can say so. */
 void tcn_cose_sign(tcn_object type, const tcn_id *program, tcn_bytes payload, tcn_role role,
                    const tcn_sign_secret *secret, tcn_cose_signer *ret_signer,
                    uint8_t ret_protected[static 64]);
 
 /* Encodes an envelope with these signers, sorting them by kid. TCN_CONFLICT if two share a kid,
- * TCN_TOO_LARGE if it does not fit cap or limits. */
+ * TCN_TOO_LARGE if it does not fit cap or limits, TCN_INVALID without signers or with one whose
+ * protected header is not that of its kid and role. */
 TCN_CHECKED tcn_err tcn_cose_encode(tcn_object type, tcn_bytes payload,
                                     const tcn_cose_signer *signers, unsigned count,
                                     uint8_t *ret_envelope, size_t cap, size_t *ret_len);
 
-/* One signer, the common case: sign and encode. */
+/* One signer, the common case: sign and encode. TCN_NO_MEMORY as tcn_cose_check. */
 TCN_CHECKED tcn_err tcn_cose_seal(tcn_object type, const tcn_id *program, tcn_bytes payload,
                                   tcn_role role, const tcn_sign_secret *secret,
                                   uint8_t *ret_envelope, size_t cap, size_t *ret_len);
