@@ -183,10 +183,36 @@ refused() {
     [ "$status" -ne 0 ]
 }
 
-@test "deps: the table has no package twice in a group, and the check names what is missing" {
+@test "deps: no package stands twice in the table" {
     run "$check/../../deploy/deps" --list build test run
     [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -gt 20 ]
     [ -z "$(cut -d'|' -f2 <<<"$output" | sort | uniq -d)" ]
+}
+
+@test "deps: --check names what is missing, and only that" {
+    mkdir "$tree/bin"
+    cat >"$tree/bin/dpkg-query" <<'TEXT'
+#!/bin/sh
+for name; do
+    case "$name" in
+    -*|*'$'*) ;;
+    bats) echo "bats config-files" ;;
+    cmake) ;;
+    *) echo "$name installed" ;;
+    esac
+done
+TEXT
+    chmod +x "$tree/bin/dpkg-query"
+    PATH="$tree/bin:$PATH" run "$check/../../deploy/deps" --check
+    [ "$status" -eq 1 ]
+    [ "$output" = "missing: cmake bats" ]
+    PATH="$tree/bin:$PATH" run "$check/../../deploy/deps" --check run
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+}
+
+@test "deps: what it does not know is a usage error" {
     run "$check/../../deploy/deps" --nonsense
     [ "$status" -eq 2 ]
 }
