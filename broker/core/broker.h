@@ -14,10 +14,10 @@ typedef struct tcn_broker tcn_broker;
 typedef struct {
     char name[TCN_MAX_NAME_CHARS + 1]; /* our own member name */
     const char *version;               /* software version, static */
-    uint64_t reserve_bytes;            /* of the store, kept for emergencies: bulk is refused below */
-    uint64_t body_reserve_bytes;       /* of the body file system, likewise */
-    uint64_t window_bytes;             /* per node and lane in flight */
-    uint64_t keep_ms;                  /* journal entries are pruned so long after they expired */
+    uint64_t reserve_bytes;      /* of the store, kept for emergencies: bulk is refused below */
+    uint64_t body_reserve_bytes; /* of the body file system, likewise */
+    uint64_t window_bytes;       /* per node and lane in flight */
+    uint64_t keep_ms;            /* journal entries are pruned so long after they expired */
 } tcn_broker_config;
 
 void tcn_broker_config_default(tcn_broker_config *ret_config);
@@ -46,12 +46,13 @@ TCN_CHECKED tcn_err tcn_broker_new(const tcn_ports *ports, const tcn_broker_conf
                                    tcn_roster *roster, tcn_broker **ret_broker, tcn_fault *fault);
 void tcn_broker_destroy(tcn_broker **broker);
 
-/* One turn over count inputs (emergency first is the caller's order). If the transaction fails it is
- * aborted, everything derived from it is dropped, and the inputs are replayed one at a time,
+/* One turn over count inputs (emergency first is the caller's order). If the transaction fails it
+ * is aborted, everything derived from it is dropped, and the inputs are replayed one at a time,
  * emergencies first; an input that alone fails is refused to its sender. After the commit the
  * frames are sent and fan-out goes as far as windows allow.
  * TCN_IO: the disk is broken; nothing of this turn was said; the caller must exit. */
-TCN_CHECKED tcn_err tcn_broker_turn(tcn_broker *broker, const tcn_broker_input *inputs, size_t count);
+TCN_CHECKED tcn_err tcn_broker_turn(tcn_broker *broker, const tcn_broker_input *inputs,
+                                    size_t count);
 
 /* When a TICK is due at the latest. */
 tcn_mono tcn_broker_deadline(const tcn_broker *broker);

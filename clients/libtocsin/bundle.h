@@ -35,11 +35,11 @@ typedef struct {
 } tcn_broker_entry;
 
 typedef struct {
-    unsigned approvals;        /* distinct approvers for an actual emergency; 1..8, default 2 */
-    uint64_t max_validity_ms;  /* default 366 days */
-    uint64_t grace_ms;         /* default 30 days */
-    uint64_t max_body_bytes;   /* decoded; default BODY_BYTES */
-    uint64_t lifetime_ms;      /* of cards, roster and bundle when signed; default 366 days */
+    unsigned approvals;       /* distinct approvers for an actual emergency; 1..8, default 2 */
+    uint64_t max_validity_ms; /* default 366 days */
+    uint64_t grace_ms;        /* default 30 days */
+    uint64_t max_body_bytes;  /* decoded; default BODY_BYTES */
+    uint64_t lifetime_ms;     /* of cards, roster and bundle when signed; default 366 days */
 } tcn_policy;
 
 void tcn_policy_default(tcn_policy *ret_policy);

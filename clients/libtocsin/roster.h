@@ -10,8 +10,8 @@
 typedef struct tcn_roster tcn_roster;
 
 /* Verifies all signatures, that every card is in the roster with its hash and none is missing,
- * that roster and bundle have one version, program and name, and that no two members share a name or
- * a key. Copies file. Expiry is not judged here. */
+ * that roster and bundle have one version, program and name, and that no two members share a name
+ * or a key. Copies file. Expiry is not judged here. */
 TCN_CHECKED tcn_err tcn_roster_open(tcn_bytes file, const tcn_sign_public *authority,
                                     tcn_roster **ret_roster, tcn_fault *fault);
 tcn_roster *tcn_roster_ref(tcn_roster *roster);

@@ -19,8 +19,8 @@ enum {
 
 typedef struct {
     const tcn_bundle *bundle;
-    tcn_wall now;        /* the verifier's best time; its own clock alone never discards */
-    bool accepting;      /* a broker deciding on a new submit: expiry, validity and created (at most a
+    tcn_wall now;   /* the verifier's best time; its own clock alone never discards */
+    bool accepting; /* a broker deciding on a new submit: expiry, validity and created (at most a
                             day ahead, not expired) count strictly. false: marks instead */
 } tcn_trust_view;
 
@@ -48,7 +48,8 @@ TCN_CHECKED tcn_err tcn_trust_verify_alert(const tcn_trust_view *view, tcn_bytes
 
 /* May `alert` (update or cancel) refer to `target`? Program, lane, status, author (or approver for
  * a cancel). TCN_DENIED with the reason. */
-TCN_CHECKED tcn_err tcn_trust_check_reference(const tcn_trust_view *view, const tcn_alert_meta *alert,
+TCN_CHECKED tcn_err tcn_trust_check_reference(const tcn_trust_view *view,
+                                              const tcn_alert_meta *alert,
                                               const tcn_alert_meta *target, tcn_fault *fault);
 
 /* Verifies one approver's signature on a held payload: role, state, validity, not yet among the

@@ -150,8 +150,8 @@ typedef struct {
             tcn_id epoch;
             tcn_mark at;
         } receipt;
-        tcn_list ids;      /* BODIES, BODIES_OK, REJECTED_OK: bstr16 each */
-        tcn_list rejected; /* [id, error] each */
+        tcn_list ids;       /* BODIES, BODIES_OK, REJECTED_OK: bstr16 each */
+        tcn_list rejected;  /* [id, error] each */
         tcn_bytes envelope; /* ACK, CARD */
         struct {
             tcn_id id;

@@ -32,7 +32,7 @@ typedef struct {
     char member[TCN_MAX_NAME_CHARS + 1];
     tcn_sign_public authority;
     tcn_secrets secrets;
-    tcn_bytes bundle, card; /* envelopes from the home, adopted if newer than what the store holds */
+    tcn_bytes bundle, card; /* envelopes from the home, adopted if newer than the store's */
 } tcn_agent_identity;
 
 typedef enum {
