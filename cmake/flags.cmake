@@ -21,9 +21,10 @@ endif()
 
 add_library(tocsin_house INTERFACE)
 target_include_directories(tocsin_house INTERFACE "${PROJECT_SOURCE_DIR}/include")
-# -iquote and not -I: limits.h and err.h in libtocsin must never be found as <limits.h>, <err.h>.
+# Outside of its folder a header is named with it: "libtocsin/limits.h", "broker/core/broker.h".
+# clients/libtocsin itself is in no search path, not even by -iquote: gcc's own <limits.h> goes on
+# with #include_next <limits.h> and would find libtocsin's.
 target_compile_options(tocsin_house INTERFACE
-    "SHELL:-iquote ${PROJECT_SOURCE_DIR}/clients/libtocsin"
     "SHELL:-iquote ${PROJECT_SOURCE_DIR}/clients"
     "SHELL:-iquote ${PROJECT_SOURCE_DIR}"
     -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wundef -Wmissing-prototypes

@@ -6,8 +6,8 @@
 #ifndef TCN_BROKER_H
 #define TCN_BROKER_H
 
-#include "../../clients/libtocsin/ports.h"
-#include "../../clients/libtocsin/roster.h"
+#include "libtocsin/ports.h"
+#include "libtocsin/roster.h"
 
 typedef struct tcn_broker tcn_broker;
 

@@ -8,9 +8,9 @@ setup() {
     mkdir -p "$tree"/{include/tocsin,clients/{libtocsin/os,agent/core,cli},broker/core,plugins/a}
     echo '#include <stdint.h>' >"$tree/include/tocsin/api.h"
     echo '#include "tocsin/api.h"' >"$tree/clients/libtocsin/bytes.h"
-    echo '#include "bytes.h"' >"$tree/clients/libtocsin/os/disk.h"
-    echo '#include "bytes.h"' >"$tree/broker/core/turn.h"
-    printf '#include "core/turn.h"\n#include "os/disk.h"\n#include <time.h>\n' >"$tree/broker/main.c"
+    echo '#include "libtocsin/bytes.h"' >"$tree/clients/libtocsin/os/disk.h"
+    echo '#include "libtocsin/bytes.h"' >"$tree/broker/core/turn.h"
+    printf '#include "core/turn.h"\n#include "libtocsin/os/disk.h"\n#include <time.h>\n' >"$tree/broker/main.c"
     echo '#include "libtocsin/bytes.h"' >"$tree/clients/agent/core/link.h"
     echo '#include "core/link.h"' >"$tree/clients/agent/main.c"
     echo '#include "libtocsin/bytes.h"' >"$tree/clients/cli/main.c"
@@ -98,8 +98,8 @@ refused() {
 
 @test "includes: a core does not see them through a header either" {
     write clients/libtocsin/client.h '#include <zmq.h>'
-    write broker/core/turn.h '#include "client.h"'
-    refused 'a core must not see "client.h" -> <zmq.h>'
+    write broker/core/turn.h '#include "libtocsin/client.h"'
+    refused 'a core must not see "libtocsin/client.h" -> <zmq.h>'
 }
 
 @test "includes: libtocsin's own modules are pure but for those about the world" {

@@ -7,8 +7,8 @@
 #ifndef TCN_AGENT_H
 #define TCN_AGENT_H
 
-#include "../../libtocsin/bundle.h"
-#include "../../libtocsin/ports.h"
+#include "libtocsin/bundle.h"
+#include "libtocsin/ports.h"
 
 typedef struct tcn_agent tcn_agent;
 
