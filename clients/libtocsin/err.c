@@ -69,7 +69,7 @@ tcn_err tcn_fault_set(tcn_fault *fault, tcn_err err, const char *format, ...)
 
 _Noreturn void tcn_require_failed(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "%s:%d: required, but false: %s\n", file, line, condition);
-    fflush(stderr);
+    (void)fprintf(stderr, "%s:%d: required, but false: %s\n", file, line, condition);
+    (void)fflush(stderr);
     abort();
 }
