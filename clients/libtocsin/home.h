@@ -30,6 +30,10 @@
 TCN_CHECKED tcn_err tcn_home_resolve(const char *given, char ret_home[static TCN_HOME_PATH_SIZE],
                                      tcn_fault *fault);
 
+/* The same path, whether or not anything is there (for what makes a home). */
+TCN_CHECKED tcn_err tcn_home_path(const char *given, char ret_home[static TCN_HOME_PATH_SIZE],
+                                  tcn_fault *fault);
+
 typedef enum { TCN_HOME_NONE, TCN_HOME_PROGRAM, TCN_HOME_BROKER, TCN_HOME_MEMBER } tcn_home_kind;
 tcn_home_kind tcn_home_kind_of(const char *home);
 const char *tcn_home_kind_text(tcn_home_kind kind);
@@ -51,8 +55,9 @@ typedef struct {
 TCN_CHECKED tcn_err tcn_member_home_open(const char *home, tcn_member_home *ret_home,
                                          tcn_fault *fault);
 void tcn_member_home_fini(tcn_member_home *home);
-/* Stores a newer bundle or card that was verified against the home's authority; an older or equal
- * version is TCN_OK and nothing done. */
+/* Stores a newer bundle or card, verified here against the home's authority (a card also against
+ * the home's keys: TCN_CONFLICT); a version not above the one on disk is TCN_OK and nothing
+ * done. */
 TCN_CHECKED tcn_err tcn_member_home_save_bundle(const tcn_member_home *home, tcn_bytes envelope,
                                                 tcn_fault *fault);
 TCN_CHECKED tcn_err tcn_member_home_save_card(const tcn_member_home *home, tcn_bytes envelope,

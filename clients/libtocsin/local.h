@@ -37,8 +37,9 @@ TCN_CHECKED tcn_err tcn_local_reply_decode(tcn_bytes message, tcn_local_reply *r
 TCN_CHECKED tcn_err tcn_local_reply_encode(const tcn_local_reply *reply, uint8_t *ret_message,
                                            size_t cap, size_t *ret_len);
 
-/* Collects a stream into messages. Feed bytes as they come; next gives each whole message as a
- * view until the next feed. TCN_TOO_LARGE: the length is above LOCAL_FRAME_BYTES: hang up. */
+/* Collects a stream into messages. Feed bytes as they come, at most LOCAL_FRAME_BYTES at a time,
+ * and take all messages before the next feed; next gives each whole message as a view until then.
+ * TCN_TOO_LARGE: the length is above LOCAL_FRAME_BYTES: hang up. */
 typedef struct {
     tcn_buf buf;
     size_t taken;
@@ -57,8 +58,9 @@ TCN_CHECKED tcn_err tcn_local_connect(const char *home, tcn_local **ret_local, t
 void tcn_local_close(tcn_local **local);
 TCN_CHECKED tcn_err tcn_local_send(tcn_local *local, tcn_local_op op, tcn_bytes args,
                                    tcn_fault *fault);
-/* The next reply to the last request; its views live until the next call. timeout_ms < 0: wait
- * forever. An error that the agent answered is returned, with its text in fault. */
+/* The next reply to the last request; its views live until the next call. timeout_ms: the longest
+ * silence; < 0: wait forever. An error that the agent answered is returned, with its text in
+ * fault. TCN_UNREACHABLE: it hung up. TCN_BUSY: a signal came; call again to go on waiting. */
 TCN_CHECKED tcn_err tcn_local_receive(tcn_local *local, int timeout_ms, tcn_local_reply *ret_reply,
                                       tcn_fault *fault);
 
