@@ -85,6 +85,14 @@ bool tcn_verify(const tcn_sign_public *key, tcn_bytes message, const tcn_signatu
     return crypto_sign_verify_detached(signature->b, message.ptr, message.len, key->b) == 0;
 }
 
+bool tcn_box_public_is_usable(const tcn_box_public *key)
+{
+    /* Any scalar will do: libsodium refuses the point, not the product. */
+    static const uint8_t scalar[crypto_scalarmult_SCALARBYTES] = {8};
+    uint8_t product[crypto_scalarmult_BYTES];
+    return crypto_scalarmult(product, scalar, key->b) == 0;
+}
+
 tcn_id tcn_audience_mark(const tcn_id *alert, const tcn_id *audience_id)
 {
     uint8_t both[sizeof(alert->b) + sizeof(audience_id->b)];

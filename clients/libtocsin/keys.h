@@ -56,6 +56,9 @@ void tcn_sign(const tcn_sign_secret *secret, tcn_bytes message, tcn_signature *r
 /* Strict RFC 8032 §5.1.7 as libsodium does it: small-order keys and non-canonical S refused. */
 bool tcn_verify(const tcn_sign_public *key, tcn_bytes message, const tcn_signature *signature);
 
+/* False for the few public keys that agree on the same secret with everyone (small order). */
+bool tcn_box_public_is_usable(const tcn_box_public *key);
+
 /* BLAKE2b-128(alert id ‖ audience id): how signed metadata names a recipient (DESIGN §5). */
 tcn_id tcn_audience_mark(const tcn_id *alert, const tcn_id *audience_id);
 
