@@ -23,8 +23,8 @@ typedef struct {
 } tcn_random;
 
 /* ---- store: one ordered key-value space with one writer ----
- * Keys are 1..511 bytes, ordered by memcmp; values up to FRAME_BYTES. All within begin..commit
- * or begin..abort; begin never nests. Errors:
+ * Keys are 1..511 bytes (else TCN_INVALID), ordered by memcmp; values up to FRAME_BYTES (else
+ * TCN_TOO_LARGE). All within begin..commit or begin..abort; begin never nests. Errors:
  *   TCN_NOT_FOUND  from get and next only
  *   TCN_FULL       map or disk full: the transaction is poisoned, only abort is allowed
  *   TCN_IO         the disk failed: poisoned; after a failed commit the owner stops and exits
@@ -56,8 +56,9 @@ struct tcn_store_ops {
 /* ---- blob: body files, named by alert id ----
  * A blob is "partial" while it grows and "whole" once finish has checked its hash, fsynced and
  * renamed it. append and finish run on another thread; each answers later with one completion
- * carrying the same id (in order per id). A crash keeps of a partial blob only what was synced:
- * size tells. */
+ * carrying the same id (in order per id). When one fails, those queued behind it for the same id
+ * fail alike, and the blob keeps the size it had. A crash keeps of a partial blob only what was
+ * synced: size tells. */
 typedef enum { TCN_BLOB_NONE, TCN_BLOB_PARTIAL, TCN_BLOB_WHOLE } tcn_blob_state;
 
 typedef enum { TCN_BLOB_APPENDED, TCN_BLOB_FINISHED } tcn_blob_step;
@@ -65,18 +66,22 @@ typedef enum { TCN_BLOB_APPENDED, TCN_BLOB_FINISHED } tcn_blob_step;
 typedef struct {
     tcn_id id;
     tcn_blob_step step;
-    tcn_err err;    /* TCN_OK, TCN_FULL, TCN_IO, TCN_HASH_MISMATCH (the partial is removed) */
+    /* TCN_OK, TCN_FULL, TCN_IO, TCN_HASH_MISMATCH (the blob is removed), TCN_NOT_FOUND (it was
+     * removed meanwhile) */
+    tcn_err err;
     uint64_t bytes; /* size of the blob now */
 } tcn_blob_done;
 
 typedef struct {
+    /* *ret_bytes: the size so far with what is queued, where the next append goes on; 0 if NONE. */
     tcn_blob_state (*state)(void *self, const tcn_id *id, uint64_t *ret_bytes);
     /* Bytes are copied. offset must equal the size so far (else TCN_CONFLICT, nothing queued).
      * TCN_BUSY: the queue is full; the sender repeats later. */
     tcn_err (*append)(void *self, const tcn_id *id, uint64_t offset, tcn_bytes bytes);
-    /* expected: SHA-256 of the whole; size likewise. */
+    /* expected: SHA-256 of the whole; size likewise, else TCN_CONFLICT and nothing is queued. A
+     * whole blob is checked again. TCN_BUSY as above. */
     tcn_err (*finish)(void *self, const tcn_id *id, uint64_t size, const tcn_hash *expected);
-    /* Up to cap bytes from offset of a whole blob. TCN_NOT_FOUND, TCN_IO. */
+    /* Up to cap bytes from offset of a whole blob; none at its end. TCN_NOT_FOUND, TCN_IO. */
     tcn_err (*read)(void *self, const tcn_id *id, uint64_t offset, uint8_t *ret_bytes, size_t cap,
                     size_t *ret_len);
     void (*remove)(void *self, const tcn_id *id); /* partial or whole; fine if not there */
