@@ -233,7 +233,7 @@ static void get_field(tcn_cbor_reader *r, const tcn_fields *fields, const tcn_fi
     if (field->has > 0)
         *(bool *)((uint8_t *)object + field->has - 1) = r->err == TCN_OK;
     else if (r->err == TCN_OK && field->need == TCN_OPTIONAL && !is_present(field, object))
-        tcn_fields_fail(r, fault, TCN_MALFORMED, "%s: %s is there but empty; leave it out",
+        tcn_fields_fail(r, fault, TCN_MALFORMED, "%s: %s is there but means nothing; leave it out",
                         fields->object, field->name);
 }
 
@@ -268,10 +268,14 @@ void tcn_fields_get_map(tcn_cbor_reader *r, const tcn_fields *fields, void *ret_
                             fields->object, key);
         }
     }
-    for (unsigned i = 0; i < fields->count; i++)
-        if ((seen & UINT32_C(1) << i) == 0 && fields->field[i].need == TCN_REQUIRED)
+    for (unsigned i = 0; i < fields->count; i++) {
+        const tcn_field *field = &fields->field[i];
+        bool wanted = field->need == TCN_REQUIRED ||
+                      (field->need == TCN_OPTIONAL && is_present(field, ret_object));
+        if (wanted && (seen & UINT32_C(1) << i) == 0)
             tcn_fields_fail(r, fault, TCN_MALFORMED, "%s: %s is missing", fields->object,
-                            fields->field[i].name);
+                            field->name);
+    }
 }
 
 void tcn_fields_put_map(tcn_cbor_writer *w, const tcn_fields *fields, const void *object)
