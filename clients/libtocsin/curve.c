@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <zmq.h>
 
-#include "../limits.h"
+#include "limits.h"
 
 /* In the library since 4.3.0, but libzmq's header shows it to drafts only. */
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN

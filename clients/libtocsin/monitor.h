@@ -4,7 +4,7 @@
 #ifndef TCN_MONITOR_H
 #define TCN_MONITOR_H
 
-#include "../bytes.h"
+#include "bytes.h"
 
 #define TCN_ADDRESS_SIZE 280 /* "tcp://", a host in brackets, ":65535" and NUL */
 
