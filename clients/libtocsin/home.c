@@ -272,7 +272,9 @@ static tcn_err save(const tcn_member_home *home, const char *name, uint64_t vers
         return TCN_OK;
     if (tcn_path_join(home->path, name, path, sizeof(path)) != TCN_OK)
         return tcn_fault_set(fault, TCN_TOO_LARGE, "%s: the path is too long", home->path);
-    return tcn_file_write(path, envelope, 0644, fault);
+    /* A card holds the secret audience id. */
+    unsigned mode = strcmp(name, TCN_HOME_CARD) == 0 ? 0600 : 0644;
+    return tcn_file_write(path, envelope, mode, fault);
 }
 
 tcn_err tcn_member_home_save_bundle(const tcn_member_home *home, tcn_bytes envelope,

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* commands.h - the table of commands, in the order of help: X(NAME) is tcn_command_NAME. */
+#ifndef TCN_CLI_COMMANDS_H
+#define TCN_CLI_COMMANDS_H
+
+#include "command.h"
+
+#define TCN_COMMAND_TABLE(X)                                                                       \
+    X(help)                                                                                        \
+    X(version)
+
+#define X(name) extern const tcn_command tcn_command_##name;
+TCN_COMMAND_TABLE(X)
+#undef X
+
+#endif
