@@ -17,8 +17,8 @@ struct tcn_monitor {
 };
 
 enum {
-    WATCHED = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
-              ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+    WATCHED = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+              ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
 };
 
@@ -77,6 +77,7 @@ static tcn_monitor_kind kind_of(unsigned event)
 {
     switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return TCN_MONITOR_UP;
+    case ZMQ_EVENT_ACCEPTED: return TCN_MONITOR_ACCEPTED;
     case ZMQ_EVENT_DISCONNECTED: return TCN_MONITOR_DOWN;
     case ZMQ_EVENT_CLOSED: return TCN_MONITOR_CONNECT_FAILED;
     case ZMQ_EVENT_CONNECT_RETRIED: return TCN_MONITOR_RETRY;
@@ -145,6 +146,7 @@ const char *tcn_monitor_text(const tcn_monitor_event *event)
     case TCN_MONITOR_HANDSHAKE:
         return "the handshake failed: it is not a Tocsin broker, or not the one of our trust "
                "bundle";
+    case TCN_MONITOR_ACCEPTED:
     case TCN_MONITOR_OTHER: break;
     }
     return "connection event";

@@ -15,6 +15,7 @@ typedef enum {
     TCN_MONITOR_RETRY,          /* libzmq will try again (reconnect_ms) */
     TCN_MONITOR_REFUSED,        /* the peer refused our key; value: the ZAP status, e.g. 400 */
     TCN_MONITOR_HANDSHAKE,      /* the handshake failed: not CURVE, another server key, too slow */
+    TCN_MONITOR_ACCEPTED,       /* a server's: the handshake comes next; value: descriptor */
     TCN_MONITOR_OTHER
 } tcn_monitor_kind;
 
