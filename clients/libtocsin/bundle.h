@@ -44,6 +44,12 @@ typedef struct {
 
 void tcn_policy_default(tcn_policy *ret_policy);
 
+/* Where a kid is found. */
+typedef struct {
+    tcn_id kid;
+    uint32_t issuer, key;
+} tcn_bundle_kid;
+
 /* A value that owns what it holds. */
 typedef struct {
     tcn_id program;
@@ -55,6 +61,8 @@ typedef struct {
     unsigned brokers;
     tcn_broker_entry *broker; /* malloc'd */
     tcn_policy policy;
+    size_t kids;
+    tcn_bundle_kid *kid; /* malloc'd, ascending; made by decoding, NULL in a bundle made by hand */
 } tcn_bundle;
 
 void tcn_bundle_fini(tcn_bundle *bundle);
