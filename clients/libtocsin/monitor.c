@@ -17,9 +17,10 @@ struct tcn_monitor {
 };
 
 enum {
-    WATCHED = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-              ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-              ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+    WATCHED = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+              ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED |
+              ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+              ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
 };
 
 static tcn_err open_events(tcn_monitor *monitor, void *context, void *socket)
@@ -76,6 +77,7 @@ void *tcn_monitor_socket(const tcn_monitor *monitor)
 static tcn_monitor_kind kind_of(unsigned event)
 {
     switch (event) {
+    case ZMQ_EVENT_CONNECTED: return TCN_MONITOR_CONNECTED;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return TCN_MONITOR_UP;
     case ZMQ_EVENT_ACCEPTED: return TCN_MONITOR_ACCEPTED;
     case ZMQ_EVENT_DISCONNECTED: return TCN_MONITOR_DOWN;
@@ -133,6 +135,7 @@ tcn_err tcn_monitor_next(tcn_monitor *monitor, tcn_monitor_event *ret_event)
 const char *tcn_monitor_text(const tcn_monitor_event *event)
 {
     switch (event->kind) {
+    case TCN_MONITOR_CONNECTED: return "somebody is there";
     case TCN_MONITOR_UP: return "connected";
     case TCN_MONITOR_DOWN: return "the connection was closed";
     case TCN_MONITOR_CONNECT_FAILED:

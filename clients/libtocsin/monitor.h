@@ -16,7 +16,8 @@ typedef enum {
     TCN_MONITOR_REFUSED,        /* the peer refused our key; value: the ZAP status, e.g. 400 */
     TCN_MONITOR_HANDSHAKE,      /* the handshake failed: not CURVE, another server key, too slow */
     TCN_MONITOR_ACCEPTED,       /* a server's: the handshake comes next; value: descriptor */
-    TCN_MONITOR_OTHER
+    TCN_MONITOR_OTHER,
+    TCN_MONITOR_CONNECTED /* TCP is there; the handshake begins */
 } tcn_monitor_kind;
 
 typedef struct {
