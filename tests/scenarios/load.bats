@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Many nodes at once, and stores that are full.
+load common
+
+@test "an emergency to 200 nodes in one process: all receipts back within a second" {
+    program && cast
+    local i
+    for i in $(seq 1 200); do member "node-$i" --roles node; done
+    broker
+    spawn swarm "$TOCSIN_HELPERS/swarm_nodes" "$P"/members/node-*
+    WAIT=60 ready swarm
+    until_true connected 200
+    echo Alarm >"$T/b"
+    id=$(publish cert --emergency --topic emergency.x --tlp clear --title Alarm "$T/b")
+    as vendor approve "$id"
+    until_true received_all cert "$id" 200
+    worst=$(as cert board "$id" --json | jget 'max(n["latency_ms"] for n in o["nodes"])')
+    echo "# 200 receipts, the last after $worst ms" >&3
+    [ "$worst" -le 1000 ]
+}
+received_all() { [ "$(as "$1" board "$2" --json | jget 'o["received"]')" -ge "$3" ]; }
+
+@test "a full store: bulk is refused with a clear error, emergencies pass, and it recovers" {
+    program && cast north
+    sed -i 's/^#\? *store-size *=.*/store-size = "4M"/; s/^#\? *reserve *=.*/reserve = "1M"/' "$P/broker/broker.conf"
+    broker && agent north
+    head -c 24000 /dev/urandom >"$T/b"
+    local n ids=() full=0
+    for n in $(seq 1 300); do
+        if id=$(publish vendor --topic a.b --tlp green --title "T$n" "$T/b" 2>"$T/err"); then
+            ids+=("$id")
+        else
+            full=1
+            break
+        fi
+    done
+    cat "$T/err"
+    [ "$full" = 1 ] && [ "${#ids[@]}" -gt 10 ]
+    grep -qi 'full' "$T/err"
+    e=$(publish cert --emergency --topic a.b --tlp green --title E "$T/b")
+    as vendor approve "$e"
+    until_true has north "$e"
+    until_true has north "${ids[-1]}"
+    # the same after a restart
+    stop broker
+    sed -i 's/^store-size *=.*/store-size = "64M"/' "$P/broker/broker.conf"
+    broker 2
+    id=$(publish vendor --topic a.b --tlp green --title More "$T/b")
+    until_true has north "$id"
+}
