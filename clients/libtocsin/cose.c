@@ -226,6 +226,18 @@ static void get_signer(tcn_cbor_reader *r, const tcn_cose_signer *previous,
     memcpy(ret_signer->signature.b, signature.ptr, signature.len);
 }
 
+tcn_err tcn_cose_signer_decode(tcn_bytes encoded, tcn_cose_signer *ret_signer)
+{
+    tcn_cbor_reader r;
+    tcn_cose_signer signer;
+    tcn_cbor_reader_init(&r, encoded);
+    get_signer(&r, NULL, &signer);
+    tcn_err err = tcn_cbor_reader_done(&r);
+    if (err == TCN_OK)
+        *ret_signer = signer;
+    return err;
+}
+
 static tcn_err decode_any(tcn_bytes envelope, tcn_cose *ret_cose)
 {
     tcn_cbor_reader r;
@@ -424,6 +436,35 @@ static tcn_err signers_sort(const tcn_cose_signer *signers, unsigned count,
     return TCN_OK;
 }
 
+static tcn_err put_signer(tcn_cbor_writer *w, const tcn_cose_signer *s)
+{
+    tcn_id kid;
+    tcn_role role;
+    /* Nothing leaves that tcn_cose_decode would not read back as it was given. */
+    if (!signer_header_read(s->protected_header, &kid, &role) || !tcn_id_equal(&kid, &s->kid) ||
+        role != s->role)
+        return TCN_INVALID;
+    tcn_cbor_put_array(w, 3);
+    tcn_cbor_put_bytes(w, s->protected_header);
+    tcn_cbor_put_map(w, 0);
+    tcn_cbor_put_bytes(w, tcn_bytes_of(s->signature.b, sizeof(s->signature.b)));
+    return TCN_OK;
+}
+
+tcn_err tcn_cose_signer_encode(const tcn_cose_signer *signer, uint8_t *ret_encoded, size_t cap,
+                               size_t *ret_len)
+{
+    tcn_cbor_writer w;
+    tcn_bytes all;
+    tcn_cbor_writer_init(&w, ret_encoded, cap);
+    tcn_err err = put_signer(&w, signer);
+    if (err == TCN_OK)
+        err = tcn_cbor_writer_done(&w, &all);
+    if (err == TCN_OK)
+        *ret_len = all.len;
+    return err;
+}
+
 tcn_err tcn_cose_encode(tcn_object type, tcn_bytes payload, const tcn_cose_signer *signers,
                         unsigned count, uint8_t *ret_envelope, size_t cap, size_t *ret_len)
 {
@@ -446,17 +487,9 @@ tcn_err tcn_cose_encode(tcn_object type, tcn_bytes payload, const tcn_cose_signe
     tcn_cbor_put_bytes(&w, payload);
     tcn_cbor_put_array(&w, count);
     for (unsigned i = 0; i < count; i++) {
-        const tcn_cose_signer *s = &signers[order[i]];
-        tcn_id kid;
-        tcn_role role;
-        /* Nothing leaves that tcn_cose_decode would not read back as it was given. */
-        if (!signer_header_read(s->protected_header, &kid, &role) || !tcn_id_equal(&kid, &s->kid) ||
-            role != s->role)
-            return TCN_INVALID;
-        tcn_cbor_put_array(&w, 3);
-        tcn_cbor_put_bytes(&w, s->protected_header);
-        tcn_cbor_put_map(&w, 0);
-        tcn_cbor_put_bytes(&w, tcn_bytes_of(s->signature.b, sizeof(s->signature.b)));
+        err = put_signer(&w, &signers[order[i]]);
+        if (err != TCN_OK)
+            return err;
     }
     tcn_bytes all;
     err = tcn_cbor_writer_done(&w, &all);

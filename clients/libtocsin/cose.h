@@ -113,6 +113,13 @@ TCN_CHECKED tcn_err tcn_cose_seal(tcn_object type, const tcn_id *program, tcn_by
                                   tcn_role role, const tcn_sign_secret *secret,
                                   uint8_t *ret_envelope, size_t cap, size_t *ret_len);
 
+/* One signer on its own, [protected, {}, signature], as APPROVE carries it: the same rules as in an
+ * envelope. ret_signer views encoded. TCN_MALFORMED. */
+TCN_CHECKED tcn_err tcn_cose_signer_decode(tcn_bytes encoded, tcn_cose_signer *ret_signer);
+/* TCN_INVALID for a signer that would not read back as it is, TCN_TOO_LARGE if > cap. */
+TCN_CHECKED tcn_err tcn_cose_signer_encode(const tcn_cose_signer *signer, uint8_t *ret_encoded,
+                                           size_t cap, size_t *ret_len);
+
 /* The Sig_structure (RFC 9052 §4.4) for other implementers' vectors; TCN_TOO_LARGE if > cap. */
 TCN_CHECKED tcn_err tcn_cose_tbs(tcn_bytes body_protected, tcn_bytes sign_protected, tcn_bytes aad,
                                  tcn_bytes payload, uint8_t *ret_tbs, size_t cap, size_t *ret_len);
