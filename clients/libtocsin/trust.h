@@ -38,11 +38,15 @@ typedef struct {
 /* Everything that can be said of an alert without its references: structure, program, author,
  * grants (topic, TLP, emergency), every signature, the two-person rule as counts.
  * TCN_NOT_DELIVERABLE is never returned for missing approvals: compare the two counts.
- * TCN_CANNOT_YET: a kid the bundle does not know, while the caller may hold too old a bundle
- * (accepting is false and the frame's need is above bundle's version decides the caller). Others:
- * TCN_MALFORMED, TCN_BAD_SIGNATURE, TCN_UNKNOWN_KEY, TCN_WRONG_ROLE, TCN_TOPIC_DENIED,
- * TCN_TLP_DENIED, TCN_DENIED (emergency not granted), TCN_EXPIRED, TCN_TOO_EARLY, TCN_VOIDED,
- * TCN_REVOKED, TCN_WRONG_PROGRAM, TCN_TOO_LARGE. fault tells cause and remedy. */
+ * TCN_CANNOT_YET: a kid that the bundle does not know, and accepting is false: the caller parks it if
+ * the frame's need is above the bundle's version, and else rejects it as TCN_UNKNOWN_KEY, which is
+ * what accepting gets. TCN_STALE: the bundle expired (bulk), or its grace is over (emergency).
+ * TCN_VOIDED: created after a signer was compromised; TCN_REVOKED: suspended or retired then, or,
+ * accepting, not active now. Others: TCN_MALFORMED, TCN_WRONG_TYPE, TCN_BAD_SIGNATURE,
+ * TCN_WRONG_ROLE, TCN_TOPIC_DENIED, TCN_TLP_DENIED, TCN_DENIED (emergency not granted),
+ * TCN_EXPIRED, TCN_TOO_EARLY, TCN_WRONG_PROGRAM, TCN_TOO_LARGE. fault tells cause and remedy.
+ * Marks that can be set: stale-trust, publisher-compromised (any signer), expired-by-our-clock,
+ * too-early, and all-clear on the cancel that says so; the others are the agent's own. */
 TCN_CHECKED tcn_err tcn_trust_verify_alert(const tcn_trust_view *view, tcn_bytes envelope,
                                            tcn_verified *ret_verified, tcn_fault *fault);
 
@@ -53,7 +57,8 @@ TCN_CHECKED tcn_err tcn_trust_check_reference(const tcn_trust_view *view,
                                               const tcn_alert_meta *target, tcn_fault *fault);
 
 /* Verifies one approver's signature on a held payload: role, state, validity, not yet among the
- * signers of the envelope. *ret_signer views signature. */
+ * signers of the envelope (TCN_CONFLICT), room for one more (TCN_FULL). Always judged as accepting:
+ * an approval happens now. *ret_signer views signature. */
 TCN_CHECKED tcn_err tcn_trust_verify_approval(const tcn_trust_view *view, tcn_bytes envelope,
                                               tcn_bytes signature, tcn_cose_signer *ret_signer,
                                               tcn_fault *fault);
