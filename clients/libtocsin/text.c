@@ -153,7 +153,7 @@ static size_t neutralise(tcn_bytes text, bool block, char *ret_text, size_t size
             shown = !block ? ' ' : c == '\r' ? '\n' : c;
         } else {
             shown = harmless(c, previous);
-            previous = c;
+            previous = shown;
         }
         uint8_t encoded[4];
         size_t bytes = encode(shown, encoded);
