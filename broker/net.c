@@ -11,8 +11,8 @@
 #include <string.h>
 #include <zmq.h>
 
-#include "../clients/libtocsin/curve.h"
-#include "../clients/libtocsin/limits.h"
+#include "libtocsin/curve.h"
+#include "libtocsin/limits.h"
 #include "peers.h"
 
 enum {

@@ -6,10 +6,10 @@
 #ifndef TCN_BROKER_NET_H
 #define TCN_BROKER_NET_H
 
-#include "../clients/libtocsin/alert.h"
-#include "../clients/libtocsin/keys.h"
-#include "../clients/libtocsin/monitor.h"
-#include "../clients/libtocsin/ports.h"
+#include "libtocsin/alert.h"
+#include "libtocsin/keys.h"
+#include "libtocsin/monitor.h"
+#include "libtocsin/ports.h"
 
 typedef struct tcn_broker_net tcn_broker_net;
 

@@ -5,9 +5,9 @@
 #ifndef TCN_PEERS_H
 #define TCN_PEERS_H
 
-#include "../clients/libtocsin/ports.h"
-#include "../clients/libtocsin/wire.h"
 #include "conn.h"
+#include "libtocsin/ports.h"
+#include "libtocsin/wire.h"
 
 #define TCN_ROUTING_ID_BYTES 5 /* a zero byte and four that libzmq counts up */
 

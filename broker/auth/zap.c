@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "../../clients/libtocsin/curve.h"
-#include "../../clients/libtocsin/text.h"
+#include "libtocsin/curve.h"
+#include "libtocsin/text.h"
 
 enum {
     VERSION,

@@ -6,8 +6,8 @@
 #ifndef TCN_ZAP_H
 #define TCN_ZAP_H
 
-#include "../../clients/libtocsin/ports.h"
-#include "../../clients/libtocsin/roster.h"
+#include "libtocsin/ports.h"
+#include "libtocsin/roster.h"
 
 enum {
     TCN_ZAP_REQUEST_FRAMES = 7, /* version, request, domain, address, identity, mechanism, key */
