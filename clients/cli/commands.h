@@ -6,6 +6,7 @@
 #include "command.h"
 
 #define TCN_COMMAND_TABLE(X)                                                                       \
+    X(init)                                                                                        \
     X(help)                                                                                        \
     X(version)
 
