@@ -55,6 +55,8 @@ static tcn_err decode(tcn_bytes payload, tcn_ack *ret_ack, tcn_fault *fault)
     tcn_ack ack = {.by_rule = false};
     tcn_cbor_reader r;
     tcn_fields_begin(&r, payload, fault);
+    if (payload.len > PAYLOAD_BYTES)
+        return tcn_fault_set(fault, TCN_TOO_LARGE, "ack: over %d bytes", PAYLOAD_BYTES);
     tcn_fields_get_map(&r, &ack_fields, &ack, fault);
     tcn_err err = tcn_fields_done(&r, "ack", fault);
     if (err == TCN_OK)
