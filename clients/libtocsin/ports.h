@@ -57,8 +57,8 @@ struct tcn_store_ops {
  * A blob is "partial" while it grows and "whole" once finish has checked its hash, fsynced and
  * renamed it. append and finish run on another thread; each answers later with one completion
  * carrying the same id (in order per id). When one fails, those queued behind it for the same id
- * fail alike, and the blob keeps the size it had. A crash keeps of a partial blob only what was
- * synced: size tells. */
+ * fail alike; after an append the blob keeps the size it had, after a finish it is removed. A crash
+ * keeps of a partial blob only what was synced: size tells. */
 typedef enum { TCN_BLOB_NONE, TCN_BLOB_PARTIAL, TCN_BLOB_WHOLE } tcn_blob_state;
 
 typedef enum { TCN_BLOB_APPENDED, TCN_BLOB_FINISHED } tcn_blob_step;
@@ -66,8 +66,8 @@ typedef enum { TCN_BLOB_APPENDED, TCN_BLOB_FINISHED } tcn_blob_step;
 typedef struct {
     tcn_id id;
     tcn_blob_step step;
-    /* TCN_OK, TCN_FULL, TCN_IO, TCN_HASH_MISMATCH (the blob is removed), TCN_NOT_FOUND (it was
-     * removed meanwhile) */
+    /* TCN_OK, TCN_FULL, TCN_IO, TCN_NO_MEMORY, TCN_HASH_MISMATCH, TCN_NOT_FOUND (it was removed
+     * meanwhile) */
     tcn_err err;
     uint64_t bytes; /* size of the blob now */
 } tcn_blob_done;

@@ -231,6 +231,7 @@ static tcn_err do_append(mem_blob *b, const job *j)
 static tcn_err do_finish(mem_blob *b, const job *j)
 {
     if (fails_now(&b->finish_fails_in)) {
+        drop_item(b, &j->id); /* nobody knows what the disk has */
         return b->finish_err;
     }
     item *it = find_or_add(b, &j->id);

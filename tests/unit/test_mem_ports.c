@@ -353,6 +353,15 @@ static void test_blob_mismatch_and_faults(void **state)
     assert_take(m->blob, &blob_id, TCN_BLOB_FINISHED, TCN_HASH_MISMATCH, 0);
     assert_blob(&b, &blob_id, TCN_BLOB_NONE, 0);
 
+    /* A finish that fails leaves nothing that could be believed. */
+    tcn_hash right = tcn_hash_of(str("abc"));
+    mem_blob_fail_finish(m->blob, 1, TCN_IO);
+    assert_int_equal(b.append(b.self, &blob_id, 0, str("abc")), TCN_OK);
+    assert_int_equal(b.finish(b.self, &blob_id, 3, &right), TCN_OK);
+    assert_take(m->blob, &blob_id, TCN_BLOB_APPENDED, TCN_OK, 3);
+    assert_take(m->blob, &blob_id, TCN_BLOB_FINISHED, TCN_IO, 0);
+    assert_blob(&b, &blob_id, TCN_BLOB_NONE, 0);
+
     /* What is queued behind a failure fails alike; the blob stays as it was before it. */
     mem_blob_fail_append(m->blob, 2, TCN_IO);
     assert_int_equal(b.append(b.self, &blob_id, 0, str("abc")), TCN_OK);
