@@ -143,8 +143,8 @@ static int request_read(void *handler, request *ret_req)
 
 static int reply(void *handler, const tcn_zap_verdict *verdict)
 {
-    char status[4];
-    (void)snprintf(status, sizeof(status), "%03d", verdict->status % 1000);
+    char status[16];
+    (void)snprintf(status, sizeof(status), "%d", verdict->status);
     const tcn_bytes frames[REPLY_FRAMES] = {
         tcn_bytes_str("1.0"),           verdict->request,
         tcn_bytes_str(status),          tcn_bytes_str(verdict->why),
