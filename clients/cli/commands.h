@@ -7,6 +7,11 @@
 
 #define TCN_COMMAND_TABLE(X)                                                                       \
     X(init)                                                                                        \
+    X(member_add)                                                                                  \
+    X(member_set)                                                                                  \
+    X(member_revoke)                                                                               \
+    X(member_list)                                                                                 \
+    X(member_show)                                                                                 \
     X(help)                                                                                        \
     X(version)
 

@@ -36,8 +36,7 @@ void tcn_help_overview(FILE *out, const char *noun)
             (void)fprintf(out, "  %-14s %s\n", all[i]->name, all[i]->summary);
         }
     }
-    (void)fprintf(out, "\nOne of them explained, with an example: tocsin help %sCOMMAND\n",
-                  noun != NULL ? "[NOUN] " : "");
+    (void)fprintf(out, "\nOne of them explained, with an example: tocsin help COMMAND\n");
 }
 
 static void print_options(const char *heading, const tcn_option *options)

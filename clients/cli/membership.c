@@ -138,7 +138,7 @@ static int check_card(const tcn_cli *cli, const tcn_card *card)
     if (!publisher && card->publishes > 0)
         return tcn_cli_usage(cli,
                              "%s may publish nothing without the role publisher: add it to "
-                             "--roles, or leave out --publish",
+                             "--roles, or give it none: --publish ''",
                              card->name);
     return TCN_EXIT_DONE;
 }
@@ -217,6 +217,19 @@ void tcn_membership_new_card(const tcn_program *program, const char *name,
     new_key(&card, TCN_KEY_SIGN, publics->sign.b, card.expires);
     new_key(&card, TCN_KEY_SEAL, publics->seal.b, card.expires);
     *ret_card = card;
+}
+
+void tcn_membership_set_keys(tcn_card *card, const tcn_publics *publics)
+{
+    TCN_REQUIRE(card->keys == 3);
+    memcpy(card->key[0].public_bytes, publics->transport.b, sizeof(card->key[0].public_bytes));
+    memcpy(card->key[1].public_bytes, publics->sign.b, sizeof(card->key[1].public_bytes));
+    memcpy(card->key[2].public_bytes, publics->seal.b, sizeof(card->key[2].public_bytes));
+}
+
+int tcn_membership_receive_all(const tcn_cli *cli, tcn_card *card)
+{
+    return apply_patterns(cli, "receive", ">", &card->receives, &card->receive);
 }
 
 void tcn_membership_renew(const tcn_program *program, tcn_card *card)

@@ -46,6 +46,10 @@ TCN_CHECKED int tcn_membership_check_name(const tcn_cli *cli, const char *name);
  * valid for the program's lifetime. */
 void tcn_membership_new_card(const tcn_program *program, const char *name,
                              const tcn_publics *publics, tcn_card *ret_card);
+/* Three other keys of a card made by tcn_membership_new_card, with the validity they had. */
+void tcn_membership_set_keys(tcn_card *card, const tcn_publics *publics);
+/* Lets it receive every topic. TCN_EXIT_DONE, or 1 out of memory. */
+TCN_CHECKED int tcn_membership_receive_all(const tcn_cli *cli, tcn_card *card);
 /* Makes an existing card, and its keys that have not ended, valid for the lifetime from now. */
 void tcn_membership_renew(const tcn_program *program, tcn_card *card);
 

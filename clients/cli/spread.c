@@ -112,15 +112,19 @@ tcn_err tcn_program_publish(const tcn_cli *cli, const tcn_program *program,
         tcn_path_join(program->path, TCN_HOME_BUNDLE, shared, sizeof(shared)) != TCN_OK ||
         tcn_path_join(program->path, TCN_PROGRAM_MEMBERS, members, sizeof(members)) != TCN_OK)
         return tcn_fault_set(fault, TCN_TOO_LARGE, "%s: the path is too long", program->path);
-    tcn_err err = tcn_file_write(path, file, 0600, fault);
+    /* Once trust is written it counts, and nothing after it may fail the change. */
+    tcn_err err = tcn_file_write(shared, signed_trust->bundle, 0644, fault);
     if (err == TCN_OK)
-        err = tcn_file_write(shared, signed_trust->bundle, 0644, fault);
+        err = tcn_file_write(path, file, 0600, fault);
     if (err != TCN_OK)
         return err;
     spread_to_broker(cli, program, file);
     tcn_signed_each_new(signed_trust, spread_card, &(spreading){cli, program, signed_trust});
     spread_bundle(cli, members, shared, signed_trust->bundle);
-    return many(signed_trust) ? tcn_place_sync(program->path, fault) : TCN_OK;
+    tcn_fault unsynced = {0};
+    if (many(signed_trust) && tcn_place_sync(program->path, &unsynced) != TCN_OK)
+        tcn_cli_warn(cli, "members' cards may be lost in a power failure: %s", unsynced.text);
+    return TCN_OK;
 }
 
 tcn_err tcn_invite_write(const tcn_program *program, const tcn_signed *signed_trust,
