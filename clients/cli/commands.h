@@ -12,6 +12,8 @@
     X(member_revoke)                                                                               \
     X(member_list)                                                                                 \
     X(member_show)                                                                                 \
+    X(keygen)                                                                                      \
+    X(join)                                                                                        \
     X(help)                                                                                        \
     X(version)
 

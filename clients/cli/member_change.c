@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fingerprint.h"
 #include "member_home.h"
 #include "membership.h"
 #include "out.h"
@@ -106,7 +107,12 @@ static tcn_err add_card(const tcn_cli *cli, const tcn_program *program, const ad
 static int tell_added(const tcn_cli *cli, const tcn_program *program, const addition *what,
                       const tcn_card *card, const tcn_signed *trust)
 {
-    char roles[64];
+    char roles[64], print[TCN_FINGERPRINT_SIZE];
+    tcn_sign_public sign_key;
+    memcpy(sign_key.b, tcn_card_key_at(card, TCN_KEY_SIGN, tcn_cli_now())->public_bytes,
+           sizeof(sign_key.b));
+    tcn_id kid = tcn_kid(&sign_key);
+    tcn_fingerprint(&kid, print);
     tcn_roles_text(card->roles, roles, sizeof(roles));
     tcn_say(cli, "%s is a member: %s, cleared for TLP:%s.", what->name, roles,
             tcn_tlp_text(card->clearance));
@@ -116,6 +122,8 @@ static int tell_added(const tcn_cli *cli, const tcn_program *program, const addi
     else
         tcn_field(cli, "invite", TCN_PLAIN, "%s (hand it over; there: tocsin join FILE)",
                   what->invite);
+    tcn_field(cli, "signing key", TCN_PLAIN, "%s%s", print,
+              what->request != NULL ? " (the member must name the same)" : "");
     json_t *object = tcn_card_json(card);
     const char *key = what->request == NULL ? "home" : "invite";
     json_t *path = json_string(what->request == NULL ? what->home : what->invite);
