@@ -86,10 +86,11 @@ void tcn_zap_judge(const tcn_bytes *frames, size_t count, const tcn_roster *rost
     } else if (roster != NULL) {
         tcn_box_public key;
         memcpy(key.b, frames[CREDENTIALS].ptr, sizeof(key.b));
-        size_t index = tcn_roster_find_transport(roster, &key, now);
+        tcn_wall at = tcn_bundle_trust_time(tcn_roster_bundle(roster), now);
+        size_t index = tcn_roster_find_transport(roster, &key, at);
         /* The snapshot says both, but who is let in is worth a second look. */
         const tcn_card *card = index == SIZE_MAX ? NULL : tcn_roster_member(roster, index);
-        if (card == NULL || !tcn_card_is_valid(card, now)) {
+        if (card == NULL || !tcn_card_is_valid(card, at)) {
             verdict_refuse(&verdict, "no valid card has this key");
         } else {
             verdict.status = TCN_ZAP_ACCEPTED;

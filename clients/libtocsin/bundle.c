@@ -442,3 +442,16 @@ const tcn_issuer *tcn_bundle_signer(const tcn_bundle *bundle, const tcn_id *kid,
             }
     return NULL;
 }
+
+bool tcn_bundle_is_stale(const tcn_bundle *bundle, tcn_wall now)
+{
+    return now.unix_ms >= bundle->expires.unix_ms;
+}
+
+tcn_wall tcn_bundle_trust_time(const tcn_bundle *bundle, tcn_wall now)
+{
+    int64_t over = now.unix_ms - bundle->expires.unix_ms;
+    if (over < 0 || over > (int64_t)bundle->policy.grace_ms)
+        return now;
+    return (tcn_wall){bundle->expires.unix_ms - 1};
+}

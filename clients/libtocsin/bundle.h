@@ -77,4 +77,11 @@ const tcn_issuer *tcn_bundle_issuer(const tcn_bundle *bundle, tcn_bytes name);
 /* The issuer and key index for a kid; NULL if unknown. */
 const tcn_issuer *tcn_bundle_signer(const tcn_bundle *bundle, const tcn_id *kid, unsigned *ret_key);
 
+/* The time at which cards and keys are to be judged: now, but while the bundle has expired and its
+ * grace lasts, the last moment of its validity. So what was valid when the authority fell silent
+ * stays so for emergencies (DESIGN §5), and only for those: bulk is the caller's to refuse. */
+tcn_wall tcn_bundle_trust_time(const tcn_bundle *bundle, tcn_wall now);
+/* Expired, whether or not the grace lasts. */
+bool tcn_bundle_is_stale(const tcn_bundle *bundle, tcn_wall now);
+
 #endif

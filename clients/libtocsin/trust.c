@@ -143,18 +143,27 @@ static tcn_err outside(const exam *x, const tcn_issuer *issuer, bool early, cons
                          issuer->name, early ? "not yet" : "no longer", when);
 }
 
+/* Emergencies outlive an expired bundle by its grace, and so do the keys that signed them. */
+static int64_t key_time(const exam *x, tcn_wall at)
+{
+    if (x->alert.meta.lane != TCN_LANE_EMERGENCY)
+        return at.unix_ms;
+    return tcn_bundle_trust_time(x->view->bundle, at).unix_ms;
+}
+
 /* The author's key was valid when it wrote created. An approver signs later, at a time that nobody
  * else knows: its key must have been valid at some time in the alert's life. */
 static tcn_err check_key(const exam *x, const tcn_issuer *issuer, unsigned key, bool is_author)
 {
     const tcn_alert_meta *meta = &x->alert.meta;
     int64_t from = issuer->key[key].from.unix_ms, until = issuer->key[key].until.unix_ms;
-    int64_t latest_from = is_author ? meta->created.unix_ms : meta->expires.unix_ms - 1;
-    if (until <= meta->created.unix_ms)
+    int64_t created = key_time(x, meta->created);
+    int64_t latest_from = is_author ? created : meta->expires.unix_ms - 1;
+    if (until <= created)
         return outside(x, issuer, false, "when the alert was created");
     if (from > latest_from)
         return outside(x, issuer, true, is_author ? "when the alert was created" : "in its time");
-    int64_t now = x->view->now.unix_ms;
+    int64_t now = key_time(x, x->view->now);
     if (x->view->accepting && (now < from || now >= until))
         return outside(x, issuer, now < from, "now");
     return TCN_OK;

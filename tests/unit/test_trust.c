@@ -507,6 +507,30 @@ static void test_stale_trust(void **state)
     refused(w, emergency.envelope, TCN_STALE);
 }
 
+/* What ended together with the bundle lasts as long as its grace, for emergencies. */
+static void test_keys_last_through_the_grace(void **state)
+{
+    world *w = *state;
+    world_policy(w)->lifetime_ms = (uint64_t)HOUR_MS;
+    world_policy(w)->grace_ms = (uint64_t)HOUR_MS;
+    tcn_card *card = world_card_edit(w, "pub");
+    for (unsigned i = 0; i < card->keys; i++)
+        card->key[i].until = (tcn_wall){NOW + HOUR_MS};
+    world_sign(w);
+    world_set_now(w, (tcn_wall){NOW + HOUR_MS + HOUR_MS / 2});
+    world_alert bulk = world_alert_make(w, &(world_options){.publisher = "pub"});
+    world_alert emergency =
+        world_alert_make(w, &(world_options){.publisher = "pub", .lane = TCN_LANE_EMERGENCY});
+    tcn_verified v;
+    assert_int_not_equal(verify(w, true, bulk.envelope, &v), TCN_OK);
+    for (int accepting = 0; accepting <= 1; accepting++) {
+        assert_int_equal(verify(w, accepting, emergency.envelope, &v), TCN_OK);
+        assert_int_equal(v.marks, TCN_MARK_STALE_TRUST);
+    }
+    world_set_now(w, (tcn_wall){NOW + 2 * HOUR_MS + 1});
+    assert_int_not_equal(verify(w, true, emergency.envelope, &v), TCN_OK);
+}
+
 static void test_references(void **state)
 {
     world *w = *state;
@@ -646,6 +670,7 @@ int main(void)
         T(test_times),
         T(test_policy),
         T(test_stale_trust),
+        T(test_keys_last_through_the_grace),
         T(test_references),
         T(test_approvals),
         T(test_signature_as_publisher_is_no_approval),
