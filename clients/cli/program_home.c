@@ -42,7 +42,9 @@ static tcn_err take_lock(const tcn_cli *cli, tcn_program *program, tcn_fault *fa
     return TCN_OK;
 }
 
-static tcn_err read_trust(tcn_program *program, tcn_fault *fault)
+/* To change it, the roster's own signature and its hashes of the cards suffice: what we sign next is
+ * what we signed before. Who only looks checks everything. */
+static tcn_err read_trust(tcn_program *program, bool to_change, tcn_fault *fault)
 {
     char path[TCN_HOME_PATH_SIZE];
     uint8_t *file = NULL;
@@ -59,7 +61,10 @@ static tcn_err read_trust(tcn_program *program, tcn_fault *fault)
     err = tcn_file_read(path, TCN_MAX_ROSTER_BYTES, &file, &len, fault);
     if (err != TCN_OK)
         return err;
-    err = tcn_roster_open(tcn_bytes_of(file, len), &program->authority, &program->roster, &inner);
+    err = to_change ? tcn_roster_open_own(tcn_bytes_of(file, len), &program->authority,
+                                          &program->roster, &inner)
+                    : tcn_roster_open(tcn_bytes_of(file, len), &program->authority,
+                                      &program->roster, &inner);
     free(file);
     return err == TCN_OK ? TCN_OK : tcn_fault_set(fault, err, "%s: %s", path, inner.text);
 }
@@ -76,7 +81,7 @@ tcn_err tcn_program_open(const tcn_cli *cli, tcn_program *ret_program, tcn_fault
                              "%s is %s; this command needs the program's (or a broker's): name it "
                              "with --home DIR",
                              program.path, tcn_home_kind_text(kind));
-    err = read_trust(&program, fault);
+    err = read_trust(&program, false, fault);
     if (err != TCN_OK) {
         tcn_program_fini(&program);
         return err;
@@ -115,7 +120,7 @@ tcn_err tcn_program_open_to_change(const tcn_cli *cli, tcn_program *ret_program,
     if (err == TCN_OK)
         err = take_lock(cli, &program, fault);
     if (err == TCN_OK)
-        err = read_trust(&program, fault);
+        err = read_trust(&program, true, fault);
     if (err == TCN_OK)
         err = read_authority(&program, fault);
     if (err != TCN_OK) {

@@ -24,6 +24,7 @@ typedef struct {
 
 struct tcn_roster {
     atomic_uint references;
+    bool by_hash;  /* cards count by their hash alone */
     uint8_t *file; /* everything below views it or was decoded from it */
     tcn_bytes bundle_envelope;
     tcn_id program;
@@ -144,6 +145,22 @@ static tcn_err open_bundle(tcn_roster *roster, tcn_bytes envelope, const tcn_sig
 
 /* ---- cards ---- */
 
+/* The payload of a card's envelope; what is not checked here is checked by the roster's hash. */
+static tcn_err open_envelope(const tcn_roster *roster, tcn_bytes envelope,
+                             const tcn_sign_public *authority, tcn_bytes *ret_payload,
+                             tcn_fault *fault)
+{
+    tcn_cose cose;
+    if (!roster->by_hash)
+        return tcn_authority_open(TCN_OBJECT_CARD, envelope, TCN_MAX_CARD_BYTES, authority,
+                                  ret_payload, fault);
+    tcn_err err = tcn_cose_decode(envelope, TCN_OBJECT_CARD, &cose);
+    if (err != TCN_OK)
+        return tcn_fault_set(fault, err, "card: %s", tcn_err_text(err));
+    *ret_payload = cose.payload;
+    return TCN_OK;
+}
+
 /* Opens the next card and compares it with the roster's next entry. */
 static tcn_err open_card(tcn_roster *roster, tcn_bytes envelope, tcn_cbor_reader *entries,
                          const tcn_sign_public *authority, tcn_fault *fault)
@@ -153,8 +170,7 @@ static tcn_err open_card(tcn_roster *roster, tcn_bytes envelope, tcn_cbor_reader
     tcn_hash expected = tcn_cbor_get_hash(entries), hash;
     tcn_card *card = &roster->card[roster->members];
     tcn_bytes payload;
-    tcn_err err = tcn_authority_open(TCN_OBJECT_CARD, envelope, TCN_MAX_CARD_BYTES, authority,
-                                     &payload, fault);
+    tcn_err err = open_envelope(roster, envelope, authority, &payload, fault);
     if (err == TCN_OK)
         err = tcn_card_decode(payload, card, fault);
     if (err != TCN_OK)
@@ -262,8 +278,8 @@ static tcn_err open_file(tcn_roster *roster, tcn_bytes file, const tcn_sign_publ
     return err;
 }
 
-tcn_err tcn_roster_open(tcn_bytes file, const tcn_sign_public *authority, tcn_roster **ret_roster,
-                        tcn_fault *fault)
+static tcn_err open_any(tcn_bytes file, const tcn_sign_public *authority, bool by_hash,
+                        tcn_roster **ret_roster, tcn_fault *fault)
 {
     if (file.len > TCN_MAX_ROSTER_BYTES)
         return tcn_fault_set(fault, TCN_TOO_LARGE, "trust file: over %d bytes",
@@ -274,6 +290,7 @@ tcn_err tcn_roster_open(tcn_bytes file, const tcn_sign_public *authority, tcn_ro
         return tcn_fault_set(fault, TCN_NO_MEMORY, "trust file: out of memory");
     }
     atomic_init(&roster->references, 1);
+    roster->by_hash = by_hash;
     tcn_err err = open_file(roster, tcn_bytes_of(roster->file, file.len), authority, fault);
     if (err != TCN_OK) {
         roster_free(roster);
@@ -281,6 +298,18 @@ tcn_err tcn_roster_open(tcn_bytes file, const tcn_sign_public *authority, tcn_ro
     }
     *ret_roster = roster;
     return TCN_OK;
+}
+
+tcn_err tcn_roster_open(tcn_bytes file, const tcn_sign_public *authority, tcn_roster **ret_roster,
+                        tcn_fault *fault)
+{
+    return open_any(file, authority, false, ret_roster, fault);
+}
+
+tcn_err tcn_roster_open_own(tcn_bytes file, const tcn_sign_public *authority,
+                            tcn_roster **ret_roster, tcn_fault *fault)
+{
+    return open_any(file, authority, true, ret_roster, fault);
 }
 
 /* ---- reading ---- */

@@ -309,7 +309,7 @@ tcn_err tcn_roster_sign(const tcn_roster_draft *draft, const tcn_sign_secret *au
     tcn_err err = sign_all(&s, &file, &len);
     /* Nobody must be handed what no broker opens: two members with one key, for instance. */
     if (err == TCN_OK)
-        err = tcn_roster_open(tcn_bytes_of(file, len), &public_key, &again, fault);
+        err = tcn_roster_open_own(tcn_bytes_of(file, len), &public_key, &again, fault);
     tcn_roster_unref(&again);
     free(s.card);
     tcn_buf_fini(&s.cards);
