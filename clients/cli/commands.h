@@ -12,8 +12,12 @@
     X(member_revoke)                                                                               \
     X(member_list)                                                                                 \
     X(member_show)                                                                                 \
+    X(roster_show)                                                                                 \
+    X(roster_sign)                                                                                 \
+    X(roster_export)                                                                               \
     X(keygen)                                                                                      \
     X(join)                                                                                        \
+    X(roster_import)                                                                               \
     X(help)                                                                                        \
     X(version)
 
