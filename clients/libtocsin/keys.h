@@ -54,7 +54,7 @@ tcn_id tcn_kid(const tcn_sign_public *key);
 /* A program's id is the kid of its authority's key. */
 void tcn_sign(const tcn_sign_secret *secret, tcn_bytes message, tcn_signature *ret_signature);
 /* RFC 8032 §5.1.7 without the cofactor, and stricter, as libsodium does it: S beyond the order, and
- * A or R of small order or not canonical, are refused (test_keys.c says which edge cases verify). */
+ * A or R of small order or not canonical, are refused (test_keys.c names each edge case). */
 bool tcn_verify(const tcn_sign_public *key, tcn_bytes message, const tcn_signature *signature);
 
 /* False for the few public keys that agree on the same secret with everyone (small order). */

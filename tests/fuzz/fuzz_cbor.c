@@ -3,7 +3,7 @@
  * and any sequence of getters stays within the input. */
 #include <stdlib.h>
 
-#include "cbor.h"
+#include "libtocsin/cbor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,8 +3,8 @@
  * of one type only. */
 #include <stdlib.h>
 
-#include "cbor.h"
-#include "cose.h"
+#include "libtocsin/cbor.h"
+#include "libtocsin/cose.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cbor.h"
-#include "keyfile.h"
+#include "libtocsin/cbor.h"
+#include "libtocsin/keyfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cbor.h"
+#include "libtocsin/cbor.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "limits.h"
+#include "libtocsin/limits.h"
 #include "tests/support/hex.h"
 #include "tests/support/shared_data.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tcn_cbor_check: what it takes for deterministic and what not, of any kind of item; and UTF-8. */
-#include "cbor.h"
+#include "libtocsin/cbor.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cose.h"
+#include "libtocsin/cose.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "cbor.h"
+#include "libtocsin/cbor.h"
 #include "tests/support/hex.h"
 #include "tests/support/shared_data.h"
 
@@ -450,6 +450,35 @@ static void test_decoded_encodes_to_the_same(void **state)
     assert_int_equal(again.len, e.len); /* written only on success */
 }
 
+static void test_a_signer_on_its_own(void **state)
+{
+    (void)state;
+    tcn_cose_signer signer, read;
+    uint8_t header[64];
+    envelope e;
+    tcn_cose_sign(TCN_OBJECT_ALERT, &program, payload, TCN_ROLE_APPROVER, &secret[1], &signer,
+                  header);
+    assert_int_equal(tcn_cose_signer_encode(&signer, e.b, sizeof(e.b), &e.len), TCN_OK);
+    assert_int_equal(e.len, SIGNER_BYTES);
+    assert_int_equal(tcn_cose_signer_decode(bytes_of(&e), &read), TCN_OK);
+    assert_true(tcn_id_equal(&read.kid, &signer.kid));
+    assert_int_equal(read.role, TCN_ROLE_APPROVER);
+    assert_memory_equal(read.signature.b, signer.signature.b, 64);
+    assert_true(tcn_bytes_equal(read.protected_header, signer.protected_header));
+    for (size_t len = 0; len < e.len; len++) {
+        uint8_t *copy;
+        size_t unused;
+        assert_int_equal(tcn_bytes_copy(tcn_bytes_of(e.b, len), &copy), TCN_OK);
+        assert_int_equal(tcn_cose_signer_decode(tcn_bytes_of(copy, len), &read), TCN_MALFORMED);
+        assert_int_equal(tcn_cose_signer_encode(&signer, copy, len, &unused), TCN_TOO_LARGE);
+        free(copy);
+    }
+    e.b[e.len++] = 0;
+    assert_int_equal(tcn_cose_signer_decode(bytes_of(&e), &read), TCN_MALFORMED);
+    signer.role = TCN_ROLE_PUBLISHER;
+    assert_int_equal(tcn_cose_signer_encode(&signer, e.b, sizeof(e.b), &e.len), TCN_INVALID);
+}
+
 static void test_encode_refuses_what_decode_would(void **state)
 {
     (void)state;
@@ -547,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_signers_are_sorted_and_unique),
         cmocka_unit_test(test_number_of_signatures),
         cmocka_unit_test(test_decoded_encodes_to_the_same),
+        cmocka_unit_test(test_a_signer_on_its_own),
         cmocka_unit_test(test_encode_refuses_what_decode_would),
         cmocka_unit_test(test_payloads_of_any_size),
         cmocka_unit_test(test_roles),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is good COSE, correctly signed by its signer, and still not Tocsin's profile of cose.h. */
-#include "cose.h"
+#include "libtocsin/cose.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cbor.h"
+#include "libtocsin/cbor.h"
 #include "tests/support/hex.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "file.h"
+#include "libtocsin/file.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keyfile.h"
+#include "libtocsin/keyfile.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "file.h"
+#include "libtocsin/file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

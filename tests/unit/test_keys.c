@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keys.h"
+#include "libtocsin/keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

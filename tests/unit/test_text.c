@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "text.h"
+#include "libtocsin/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cbor.h"
+#include "libtocsin/cbor.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define FFFD "\xef\xbf\xbd"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tlp.h"
+#include "libtocsin/tlp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "topic.h"
+#include "libtocsin/topic.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "limits.h"
+#include "libtocsin/limits.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
