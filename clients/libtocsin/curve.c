@@ -19,8 +19,9 @@
 #endif
 
 enum {
-    QUEUE_FRAMES = 256,    /* 86 KiB of libzmq's chunks per connection at most */
-    SNDBUF_BYTES = 131072, /* what a stalled peer can have under way in the kernel */
+    CURVE_OVERHEAD_BYTES = 33, /* RFC 26 MESSAGE: name 8, nonce 8, authenticator 16, flags 1 */
+    QUEUE_FRAMES = 256,        /* 86 KiB of libzmq's chunks per connection at most */
+    SNDBUF_BYTES = 131072,     /* what a stalled peer can have under way in the kernel */
     BACKLOG = 4096,
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 15,
@@ -62,8 +63,7 @@ tcn_err tcn_curve_context(int io_threads, void **ret_context, tcn_fault *fault)
     if (context == NULL)
         return zmq_fault(fault, "zmq_ctx_new");
     if (zmq_ctx_set(context, ZMQ_IO_THREADS, io_threads) != 0 ||
-        zmq_ctx_set(context, ZMQ_BLOCKY, 0) != 0 ||
-        zmq_ctx_set(context, ZMQ_MAX_MSGSZ, TCN_MAX_FRAME_BYTES) != 0) {
+        zmq_ctx_set(context, ZMQ_BLOCKY, 0) != 0) {
         tcn_err err = zmq_fault(fault, "setting up libzmq");
         (void)zmq_ctx_term(context);
         return err;
@@ -228,7 +228,8 @@ static tcn_err harden(void *socket, int queue_frames, tcn_fault *fault)
         OPTION(TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT),
         OPTION(HEARTBEAT_IVL, 0),
     };
-    int64_t max_bytes = TCN_MAX_FRAME_BYTES;
+    /* libzmq applies it to the frame as it comes, sealed. */
+    int64_t max_bytes = TCN_MAX_FRAME_BYTES + CURVE_OVERHEAD_BYTES;
     tcn_err err = set_ints(socket, options, sizeof(options) / sizeof(options[0]), fault);
     if (err == TCN_OK)
         err = set_bytes(socket, ZMQ_MAXMSGSIZE, "ZMQ_MAXMSGSIZE",
@@ -276,7 +277,10 @@ static bool has_zap_handler(void *context)
     void *probe = zmq_socket(context, ZMQ_PAIR);
     if (probe == NULL)
         return false;
-    bool taken = zmq_bind(probe, TCN_ZAP_ENDPOINT) != 0 && zmq_errno() == EADDRINUSE;
+    bool bound = zmq_bind(probe, TCN_ZAP_ENDPOINT) == 0;
+    bool taken = !bound && zmq_errno() == EADDRINUSE;
+    if (bound) /* closing alone would give the address back later */
+        (void)zmq_unbind(probe, TCN_ZAP_ENDPOINT);
     tcn_curve_close(&probe);
     return taken;
 }
