@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cache.h"
+#include "libtocsin/text.h"
+
+#define LEAST_DIGITS 4u
+#define DIGITS 32u
+#define CANDIDATES 4u
+#define LAST_SEARCH 256u
+
+/* The candidates so far, in words. */
+typedef struct {
+    tcn_id first;
+    unsigned count;
+    char text[160];
+} candidates;
+
+static void add_candidate(tcn_agent *a, candidates *found, const tcn_id *id)
+{
+    tcn_agent_item item;
+    char text[TCN_ID_TEXT_SIZE], handle[TCN_MAX_HANDLE_CHARS + 1] = "";
+    if (found->count++ == 0)
+        found->first = *id;
+    if (found->count > CANDIDATES || tcn_agent_item_load(a, id, &item) != TCN_OK)
+        return;
+    tcn_id_text(id, text);
+    (void)tcn_text_line(item.alert.meta.handle, handle, sizeof handle);
+    size_t len = strlen(found->text);
+    (void)snprintf(found->text + len, sizeof found->text - len, "%s%s",
+                   found->count > 1 ? ", " : "", handle[0] != '\0' ? handle : text);
+}
+
+static tcn_err by_handle(tcn_agent *a, tcn_bytes text, candidates *found)
+{
+    tcn_agent_key table = tcn_agent_key_handle(text, NULL), key;
+    tcn_bytes value;
+    tcn_id id;
+    tcn_err err = tcn_agent_first(a, &table, NULL, &key, &value);
+    for (; err == TCN_OK; err = tcn_agent_first(a, &table, &key, &key, &value))
+        if (key.len == table.len + sizeof id.b &&
+            tcn_agent_key_last_id(tcn_agent_key_bytes(&key), &id))
+            add_candidate(a, found, &id);
+    return err == TCN_NOT_FOUND ? TCN_OK : err;
+}
+
+/* Hex digits without dashes; 0: it is something else. */
+static unsigned digits_of(tcn_bytes text, uint8_t ret_digits[static DIGITS])
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (c == '-')
+            continue;
+        bool is_digit = c >= '0' && c <= '9', is_letter = (c | 32) >= 'a' && (c | 32) <= 'f';
+        if ((!is_digit && !is_letter) || count == DIGITS)
+            return 0;
+        ret_digits[count++] = (uint8_t)(is_digit ? c - '0' : (c | 32) - 'a' + 10);
+    }
+    return count;
+}
+
+static tcn_err by_prefix(tcn_agent *a, const uint8_t *digits, unsigned count, candidates *found)
+{
+    tcn_agent_key table = tcn_agent_key_of('A'), key;
+    tcn_bytes value;
+    tcn_id id;
+    for (unsigned i = 0; i + 1 < count; i += 2)
+        table.b[table.len++] = (uint8_t)(digits[i] << 4 | digits[i + 1]);
+    tcn_err err = tcn_agent_first(a, &table, NULL, &key, &value);
+    for (; err == TCN_OK && found->count <= CANDIDATES;
+         err = tcn_agent_first(a, &table, &key, &key, &value)) {
+        if (!tcn_agent_key_last_id(tcn_agent_key_bytes(&key), &id))
+            continue;
+        if (count % 2 == 0 || id.b[count / 2] >> 4 == digits[count - 1])
+            add_candidate(a, found, &id);
+    }
+    return err == TCN_NOT_FOUND ? TCN_OK : err;
+}
+
+static tcn_err newest(tcn_agent *a, candidates *found)
+{
+    tcn_agent_key table = tcn_agent_key_of('I'), key;
+    tcn_bytes value;
+    tcn_id any = {.b = {0}};
+    bool has_any = false;
+    tcn_err err = tcn_agent_last(a, &table, NULL, &key, &value);
+    for (unsigned i = 0; err == TCN_OK && i < LAST_SEARCH && key.len == 9; i++) {
+        tcn_agent_record record;
+        tcn_id id;
+        uint64_t serial = tcn_agent_get_u64(key.b + 1);
+        if (value.len == sizeof id.b) {
+            memcpy(id.b, value.ptr, sizeof id.b);
+            if (tcn_agent_record_load(a, &id, &record) == TCN_OK) {
+                if (!has_any)
+                    any = id;
+                has_any = true;
+                if (record.kind != TCN_KIND_CANCEL) {
+                    found->first = id;
+                    found->count = 1;
+                    return TCN_OK;
+                }
+            }
+        }
+        if (serial == 0)
+            break;
+        key = tcn_agent_key_number('I', serial - 1);
+        err = tcn_agent_last(a, &table, &key, &key, &value);
+    }
+    found->first = any;
+    found->count = has_any;
+    return err == TCN_NOT_FOUND ? TCN_OK : err;
+}
+
+tcn_err tcn_agent_resolve(tcn_agent *a, tcn_bytes text, tcn_id *ret_id, tcn_fault *fault)
+{
+    candidates found = {.count = 0};
+    uint8_t digits[DIGITS];
+    char shown[64];
+    (void)tcn_text_line(text, shown, sizeof shown);
+    tcn_err err = TCN_OK;
+    unsigned count = 0;
+    if (tcn_bytes_equal(text, tcn_bytes_str("last"))) {
+        err = newest(a, &found);
+    } else {
+        if (text.len > 0 && text.len <= TCN_MAX_HANDLE_CHARS)
+            err = by_handle(a, text, &found);
+        count = digits_of(text, digits);
+        if (err == TCN_OK && found.count == 0 && count >= LEAST_DIGITS)
+            err = by_prefix(a, digits, count, &found);
+    }
+    if (err != TCN_OK)
+        return tcn_fault_set(fault, err, "the store cannot be read");
+    if (found.count == 1) {
+        *ret_id = found.first;
+        return TCN_OK;
+    }
+    if (found.count > 1)
+        return tcn_fault_set(fault, TCN_INVALID, "\"%s\" is ambiguous: %s%s", shown, found.text,
+                             found.count > CANDIDATES ? ", …" : "");
+    if (count > 0 && count < LEAST_DIGITS)
+        return tcn_fault_set(fault, TCN_INVALID, "\"%s\": give at least %u digits of the id", shown,
+                             LEAST_DIGITS);
+    return tcn_fault_set(fault, TCN_NOT_FOUND, "no alert \"%s\" is held here", shown);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state.c - effects, the store as the other files see it, notes and log lines. */
+#include "state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libtocsin/text.h"
+
+/* ---- effects ---- */
+
+tcn_agent_effect *tcn_agent_later(tcn_agent *a, tcn_agent_effect_fn *fn, tcn_bytes bytes)
+{
+    tcn_agent_effect *effect = malloc(sizeof *effect + bytes.len);
+    if (!effect)
+        return NULL;
+    *effect = (tcn_agent_effect){.fn = fn, .len = bytes.len};
+    if (bytes.len > 0)
+        memcpy(effect->bytes, bytes.ptr, bytes.len);
+    *a->effects_end = effect;
+    a->effects_end = &effect->next;
+    return effect;
+}
+
+void tcn_agent_effects_run(tcn_agent *a)
+{
+    tcn_agent_effect *effect = a->effects;
+    a->effects = NULL;
+    a->effects_end = &a->effects;
+    while (effect) {
+        tcn_agent_effect *next = effect->next;
+        effect->next = NULL;
+        effect->fn(a, effect);
+        if (!effect->is_kept)
+            free(effect);
+        effect = next;
+    }
+}
+
+void tcn_agent_effects_drop(tcn_agent *a)
+{
+    tcn_agent_effect *effect = a->effects;
+    a->effects = NULL;
+    a->effects_end = &a->effects;
+    while (effect) {
+        tcn_agent_effect *next = effect->next;
+        free(effect);
+        effect = next;
+    }
+}
+
+bool tcn_agent_job_add(tcn_agent *a, const tcn_agent_job *job)
+{
+    if (a->jobs == TCN_AGENT_JOBS)
+        return false;
+    a->job[a->jobs++] = *job;
+    return true;
+}
+
+void tcn_agent_wake_at(tcn_agent *a, tcn_mono at)
+{
+    if (at.ms < a->wake.ms)
+        a->wake = at;
+}
+
+void tcn_agent_wake_in(tcn_agent *a, uint64_t ms)
+{
+    tcn_agent_wake_at(a, (tcn_mono){a->mono.ms + ms});
+}
+
+const tcn_bundle *tcn_agent_trust(const tcn_agent *a)
+{
+    return a->bundle_next ? a->bundle_next : a->bundle;
+}
+
+/* ---- store ---- */
+
+tcn_err tcn_agent_get(tcn_agent *a, const tcn_agent_key *key, tcn_bytes *ret_value)
+{
+    const tcn_store *s = &a->ports.store;
+    return s->ops->get(s->self, tcn_agent_key_bytes(key), ret_value);
+}
+
+tcn_err tcn_agent_put(tcn_agent *a, const tcn_agent_key *key, tcn_bytes value)
+{
+    const tcn_store *s = &a->ports.store;
+    return s->ops->put(s->self, tcn_agent_key_bytes(key), value);
+}
+
+tcn_err tcn_agent_del(tcn_agent *a, const tcn_agent_key *key)
+{
+    const tcn_store *s = &a->ports.store;
+    return s->ops->del(s->self, tcn_agent_key_bytes(key));
+}
+
+static tcn_err seek(tcn_agent *a, const tcn_agent_key *prefix, const tcn_agent_key *from,
+                    tcn_agent_key *ret_key, tcn_bytes *ret_value, bool backward)
+{
+    const tcn_store *s = &a->ports.store;
+    tcn_bytes key, value;
+    tcn_err err = s->ops->seek(s->self, tcn_agent_key_bytes(prefix), tcn_agent_key_bytes(from),
+                               backward, &key, &value);
+    if (err != TCN_OK)
+        return err;
+    if (key.len > sizeof ret_key->b) /* none of ours */
+        return TCN_NOT_FOUND;
+    memcpy(ret_key->b, key.ptr, key.len);
+    ret_key->len = key.len;
+    *ret_value = value;
+    return TCN_OK;
+}
+
+tcn_err tcn_agent_first(tcn_agent *a, const tcn_agent_key *prefix, const tcn_agent_key *after,
+                        tcn_agent_key *ret_key, tcn_bytes *ret_value)
+{
+    tcn_agent_key from = *prefix;
+    if (after) {
+        from = *after;
+        if (from.len < sizeof from.b)
+            from.b[from.len++] = 0;
+    }
+    return seek(a, prefix, &from, ret_key, ret_value, false);
+}
+
+tcn_err tcn_agent_last(tcn_agent *a, const tcn_agent_key *prefix, const tcn_agent_key *from,
+                       tcn_agent_key *ret_key, tcn_bytes *ret_value)
+{
+    tcn_agent_key end = *prefix;
+    memset(end.b + end.len, 0xff, sizeof end.b - end.len);
+    end.len = sizeof end.b;
+    return seek(a, prefix, from ? from : &end, ret_key, ret_value, true);
+}
+
+tcn_err tcn_agent_begin_read(tcn_agent *a)
+{
+    const tcn_store *s = &a->ports.store;
+    return s->ops->begin(s->self, TCN_TXN_READ);
+}
+
+void tcn_agent_end_read(tcn_agent *a)
+{
+    const tcn_store *s = &a->ports.store;
+    s->ops->abort(s->self);
+}
+
+/* ---- words for people ---- */
+
+static void format_line(char *ret_text, size_t size, const char *format, va_list args)
+{
+    char raw[512];
+    int len = vsnprintf(raw, sizeof raw, format, args);
+    if (len < 0)
+        len = 0;
+    if ((size_t)len >= sizeof raw)
+        len = (int)sizeof raw - 1;
+    (void)tcn_text_line(tcn_bytes_of(raw, (size_t)len), ret_text, size);
+}
+
+void tcn_agent_note(char ret_text[static TCN_AGENT_TEXT], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    format_line(ret_text, TCN_AGENT_TEXT, format, args);
+    va_end(args);
+}
+
+/* bytes: event, NUL, text, NUL. */
+static void write_line(tcn_agent *a, tcn_agent_effect *effect)
+{
+    const char *event = (const char *)effect->bytes;
+    const char *text = event + strlen(event) + 1;
+    a->ports.log.line(a->ports.log.self, (tcn_level)effect->number, event, text);
+}
+
+void tcn_agent_log(tcn_agent *a, tcn_level level, const char *event, const char *format, ...)
+{
+    char line[384];
+    size_t head = strlen(event) + 1;
+    TCN_REQUIRE(head < 64);
+    memcpy(line, event, head);
+    va_list args;
+    va_start(args, format);
+    format_line(line + head, sizeof line - head, format, args);
+    va_end(args);
+    tcn_agent_effect *effect =
+        tcn_agent_later(a, write_line, tcn_bytes_of(line, head + strlen(line + head) + 1));
+    if (effect) /* else a line is lost, nothing more */
+        effect->number = (uint64_t)level;
+}
