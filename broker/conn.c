@@ -68,12 +68,13 @@ bool tcn_conn_cut(const tcn_conn *conn)
     if (same) {
         struct linger none = {.l_onoff = 1, .l_linger = 0};
         struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-        /* Without the linger, close() would still send what is queued; shutdown wakes libzmq. It
-         * does not read while its own queue from this peer is full, and would not close then:
-         * dissolving the association drops the kernel's queues and resets the peer at once. */
+        /* Dissolving the association drops the kernel's queues, resets the peer and wakes libzmq,
+         * even if that does not read because its own queue from this peer is full. The other two
+         * are for a kernel that refuses: without the linger, close would still send what is queued.
+         */
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-        (void)shutdown(fd, SHUT_RDWR);
         (void)connect(fd, &nobody, sizeof(nobody));
+        (void)shutdown(fd, SHUT_RDWR);
     }
     (void)close(fd);
     return same;
