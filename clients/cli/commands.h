@@ -18,6 +18,15 @@
     X(keygen)                                                                                      \
     X(join)                                                                                        \
     X(roster_import)                                                                               \
+    X(publish)                                                                                     \
+    X(pending)                                                                                     \
+    X(approve)                                                                                     \
+    X(retract)                                                                                     \
+    X(all_clear)                                                                                   \
+    X(alerts)                                                                                      \
+    X(board)                                                                                       \
+    X(explain)                                                                                     \
+    X(metrics)                                                                                     \
     X(help)                                                                                        \
     X(version)
 
