@@ -14,7 +14,6 @@
 #include "grants.h"
 
 #define ENTRY_LEAST_BYTES 37 /* [ name of one character, hash ] */
-#define CARD_LEAST_BYTES 200 /* an envelope's own headers and signature */
 
 /* A slot of the hash table over every public key of every member. */
 typedef struct {
@@ -190,7 +189,7 @@ static tcn_err open_card(tcn_roster *roster, tcn_bytes envelope, tcn_cbor_reader
 static tcn_err open_cards(tcn_roster *roster, tcn_cbor_reader *r, const tcn_sign_public *authority,
                           tcn_fault *fault)
 {
-    size_t cards = tcn_cbor_get_array(r, (r->len - r->pos) / CARD_LEAST_BYTES);
+    size_t cards = tcn_cbor_get_array(r, TCN_MAX_MEMBERS);
     if (r->err == TCN_OK && cards != roster->entries)
         return tcn_fault_set(fault, TCN_MALFORMED,
                              "trust file: %zu cards for the roster's %zu members; export it anew",
