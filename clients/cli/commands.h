@@ -17,6 +17,9 @@
     X(roster_export)                                                                               \
     X(keygen)                                                                                      \
     X(join)                                                                                        \
+    X(inbox)                                                                                       \
+    X(show)                                                                                        \
+    X(ack)                                                                                         \
     X(roster_import)                                                                               \
     X(publish)                                                                                     \
     X(pending)                                                                                     \
@@ -27,6 +30,7 @@
     X(board)                                                                                       \
     X(explain)                                                                                     \
     X(metrics)                                                                                     \
+    X(status)                                                                                      \
     X(help)                                                                                        \
     X(version)
 

@@ -76,10 +76,11 @@ static int list_json(const tcn_cli *cli)
         const tcn_command *c = all[i];
         json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "command", c->name, "who",
                                 headings[c->group], "summary", c->summary, "usage", c->usage);
-        if (tcn_json_out(cli, row) != TCN_OK)
-            return TCN_EXIT_REFUSED;
+        tcn_err err = tcn_json_out(cli, row);
+        if (err != TCN_OK)
+            return tcn_finish(cli, err);
     }
-    return TCN_EXIT_DONE;
+    return tcn_finish(cli, TCN_OK);
 }
 
 static int run_help(tcn_cli *cli, const tcn_args *args)

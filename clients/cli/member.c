@@ -46,9 +46,8 @@ static int list(const tcn_cli *cli, const tcn_program *program)
         tcn_table_cell(table, state_tone(card), "%s", state_word(card));
         tcn_table_cell(table, TCN_PLAIN, "%s", expires);
     }
-    if (tcn_table_print(cli, &table, "no members") != TCN_OK)
-        return tcn_cli_refuse(cli, TCN_NO_MEMORY, "out of memory");
-    return err == TCN_OK ? TCN_EXIT_DONE : TCN_EXIT_REFUSED;
+    tcn_err printed = tcn_table_print(cli, &table, "no members");
+    return tcn_finish(cli, err == TCN_OK ? printed : err);
 }
 
 static int run_list(tcn_cli *cli, const tcn_args *args)

@@ -211,21 +211,16 @@ tcn_err tcn_table_print(const tcn_cli *cli, tcn_table **table, const char *empty
 
 tcn_err tcn_json_out(const tcn_cli *cli, json_t *object)
 {
-    if (object == NULL) {
-        (void)tcn_cli_refuse(cli, TCN_NO_MEMORY, "out of memory");
+    if (object == NULL)
         return TCN_NO_MEMORY;
-    }
     int failed = 0;
     if (cli->json) {
         failed = json_dumpf(object, stdout, 0);
-        if (failed == 0)
-            (void)fputc('\n', stdout);
+        if (failed == 0 && fputc('\n', stdout) == EOF)
+            failed = -1;
     }
     json_decref(object);
-    if (failed == 0)
-        return TCN_OK;
-    (void)tcn_cli_refuse(cli, TCN_IO, "the output could not be written");
-    return TCN_IO;
+    return failed == 0 ? TCN_OK : TCN_IO;
 }
 
 json_t *tcn_json_text(tcn_bytes text)
@@ -258,11 +253,16 @@ json_t *tcn_json_id(const tcn_id *id)
     return json_string(text);
 }
 
+int tcn_finish(const tcn_cli *cli, tcn_err err)
+{
+    if (err == TCN_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        err = TCN_IO;
+    if (err == TCN_OK)
+        return TCN_EXIT_DONE;
+    return tcn_cli_refuse(cli, err, "the result could not be printed: %s", tcn_err_text(err));
+}
+
 int tcn_done(const tcn_cli *cli, json_t *object)
 {
-    if (tcn_json_out(cli, object) != TCN_OK)
-        return TCN_EXIT_REFUSED;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return tcn_cli_refuse(cli, TCN_IO, "the output could not be written");
-    return TCN_EXIT_DONE;
+    return tcn_finish(cli, tcn_json_out(cli, object));
 }

@@ -41,7 +41,8 @@ TCN_CHECKED tcn_err tcn_table_print(const tcn_cli *cli, tcn_table **table, const
 
 /* ---- JSON: one object a line; each call consumes the object ---- */
 
-/* Prints if --json is given. NULL (out of memory) is told on stderr and TCN_NO_MEMORY. */
+/* Prints if --json is given; says nothing itself. TCN_NO_MEMORY for NULL, TCN_IO when stdout cannot
+ * be written. */
 TCN_CHECKED tcn_err tcn_json_out(const tcn_cli *cli, json_t *object);
 /* Wire text as JSON string, neutralised; null for an absent one ({NULL, 0}). */
 json_t *tcn_json_text(tcn_bytes text);
@@ -49,6 +50,9 @@ json_t *tcn_json_text(tcn_bytes text);
 json_t *tcn_json_wall(tcn_wall at);
 json_t *tcn_json_id(const tcn_id *id);
 
+/* Flushes stdout at the end of a list. err: what went wrong before, or TCN_OK. Gives the exit code,
+ * and says why it is not TCN_EXIT_DONE. */
+int tcn_finish(const tcn_cli *cli, tcn_err err);
 /* Prints if --json is given, flushes stdout, and gives the exit code: TCN_EXIT_DONE, or 1 with a
  * word on stderr when the object is NULL or the output could not be written. */
 int tcn_done(const tcn_cli *cli, json_t *object);

@@ -16,7 +16,8 @@ static int print_limits(const tcn_cli *cli)
     unsigned count;
     const tcn_limit *limits = tcn_limits(&count);
     tcn_table *table = tcn_table_new(columns, 4);
-    for (unsigned i = 0; i < count; i++) {
+    tcn_err err = TCN_OK;
+    for (unsigned i = 0; i < count && err == TCN_OK; i++) {
         const tcn_limit *limit = &limits[i];
         tcn_table_cell(table, TCN_PLAIN, "%s", limit->name);
         tcn_table_cell(table, TCN_PLAIN, "%" PRIu64, limit->value);
@@ -25,12 +26,10 @@ static int print_limits(const tcn_cli *cli)
         json_t *row =
             json_pack("{s:s, s:I, s:s, s:s}", "limit", limit->name, "value",
                       (json_int_t)limit->value, "unit", limit->unit, "reason", limit->reason);
-        if (tcn_json_out(cli, row) != TCN_OK)
-            return TCN_EXIT_REFUSED;
+        err = tcn_json_out(cli, row);
     }
-    if (tcn_table_print(cli, &table, "") != TCN_OK)
-        return tcn_cli_refuse(cli, TCN_NO_MEMORY, "out of memory");
-    return TCN_EXIT_DONE;
+    tcn_err printed = tcn_table_print(cli, &table, "");
+    return tcn_finish(cli, err == TCN_OK ? printed : err);
 }
 
 static int run_version(tcn_cli *cli, const tcn_args *args)
