@@ -31,6 +31,8 @@
     X(explain)                                                                                     \
     X(metrics)                                                                                     \
     X(status)                                                                                      \
+    X(verify)                                                                                      \
+    X(completion)                                                                                  \
     X(help)                                                                                        \
     X(version)
 
