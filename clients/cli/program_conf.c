@@ -21,6 +21,9 @@
 static char parse_error[200];
 
 static void keep_error(cfg_t *cfg, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void keep_error(cfg_t *cfg, const char *format, va_list args)
 {
     char text[160];
     (void)vsnprintf(text, sizeof(text), format, args);
