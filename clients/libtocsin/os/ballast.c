@@ -96,6 +96,6 @@ bool tcn_ballast_release(tcn_ballast *ballast)
         return false;
     }
     ballast->is_there = false;
-    /* Some file systems need room even to unlink, but not to truncate; others the other way round. */
+    /* Some file systems need room to unlink, others to truncate. */
     return truncate(ballast->path, 0) == 0 || unlink(ballast->path) == 0;
 }
