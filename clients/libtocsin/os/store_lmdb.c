@@ -12,8 +12,9 @@
 #include "ballast.h"
 #include "libtocsin/file.h"
 #include "libtocsin/limits.h"
+#include "lmdb_seek.h"
 
-#define KEY_BYTES 511
+#define KEY_BYTES TCN_LMDB_KEY_BYTES
 #define MAX_READERS 16
 #define PROBE_BYTES 1048576u
 #define SPACE_EVERY_COMMITS 16
@@ -186,71 +187,6 @@ static tcn_err store_del(void *self, tcn_bytes key)
     return err == TCN_NOT_FOUND ? TCN_OK : err;
 }
 
-static bool has_prefix(tcn_bytes key, tcn_bytes prefix)
-{
-    return key.len >= prefix.len &&
-           (prefix.len == 0 || memcmp(key.ptr, prefix.ptr, prefix.len) == 0);
-}
-
-/* The first entry with key >= from. */
-static int at_or_after(MDB_cursor *cursor, tcn_bytes from, MDB_val *k, MDB_val *v)
-{
-    if (from.len == 0) {
-        return mdb_cursor_get(cursor, k, v, MDB_FIRST);
-    }
-    /* No key is longer than KEY_BYTES: one that equals a cut from is before it. */
-    *k = val_of(from);
-    k->mv_size = from.len <= KEY_BYTES ? from.len : KEY_BYTES;
-    int code = mdb_cursor_get(cursor, k, v, MDB_SET_RANGE);
-    if (code == MDB_SUCCESS && tcn_bytes_compare(bytes_of(*k), from) < 0) {
-        code = mdb_cursor_get(cursor, k, v, MDB_NEXT);
-    }
-    return code;
-}
-
-/* The last entry with key < until, or the very last if until is NULL. */
-static int before(MDB_cursor *cursor, const tcn_bytes *until, MDB_val *k, MDB_val *v)
-{
-    if (!until) {
-        return mdb_cursor_get(cursor, k, v, MDB_LAST);
-    }
-    int code = at_or_after(cursor, *until, k, v);
-    if (code != MDB_SUCCESS && code != MDB_NOTFOUND) {
-        return code;
-    }
-    return mdb_cursor_get(cursor, k, v, code == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
-}
-
-/* The last entry that has the prefix, or one that has not. */
-static int last_with(MDB_cursor *cursor, tcn_bytes prefix, MDB_val *k, MDB_val *v)
-{
-    uint8_t after[KEY_BYTES];
-    size_t len = prefix.len;
-    memcpy(after, prefix.ptr, len);
-    while (len > 0 && after[len - 1] == 0xff) {
-        len--;
-    }
-    if (len == 0) {
-        return before(cursor, NULL, k, v);
-    }
-    after[len - 1]++;
-    const tcn_bytes until = tcn_bytes_of(after, len);
-    return before(cursor, &until, k, v);
-}
-
-static int at_or_before(MDB_cursor *cursor, tcn_bytes prefix, tcn_bytes from, MDB_val *k,
-                        MDB_val *v)
-{
-    if (!has_prefix(from, prefix) && tcn_bytes_compare(from, prefix) > 0) {
-        return last_with(cursor, prefix, k, v);
-    }
-    int code = at_or_after(cursor, from, k, v);
-    if (code == MDB_SUCCESS && tcn_bytes_equal(bytes_of(*k), from)) {
-        return code;
-    }
-    return code == MDB_SUCCESS || code == MDB_NOTFOUND ? before(cursor, &from, k, v) : code;
-}
-
 static tcn_err store_seek(void *self, tcn_bytes prefix, tcn_bytes from, bool backward,
                           tcn_bytes *ret_key, tcn_bytes *ret_value)
 {
@@ -260,9 +196,6 @@ static tcn_err store_seek(void *self, tcn_bytes prefix, tcn_bytes from, bool bac
     if (s->poison != TCN_OK) {
         return s->poison;
     }
-    if (prefix.len > KEY_BYTES) {
-        return TCN_NOT_FOUND;
-    }
     if (!s->cursor) {
         tcn_err err = checked(s, "cursor", mdb_cursor_open(s->txn, s->dbi, &s->cursor));
         if (err != TCN_OK) {
@@ -270,15 +203,10 @@ static tcn_err store_seek(void *self, tcn_bytes prefix, tcn_bytes from, bool bac
             return err;
         }
     }
-    int code = backward ? at_or_before(s->cursor, prefix, from, &k, &v)
-                        : at_or_after(s->cursor,
-                                      tcn_bytes_compare(from, prefix) < 0 ? prefix : from, &k, &v);
+    int code = tcn_lmdb_seek(s->cursor, prefix, from, backward, &k, &v);
     tcn_err err = checked(s, "seek", code);
     if (err != TCN_OK) {
         return err;
-    }
-    if (!has_prefix(bytes_of(k), prefix)) {
-        return TCN_NOT_FOUND;
     }
     *ret_key = bytes_of(k);
     *ret_value = bytes_of(v);
