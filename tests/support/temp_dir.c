@@ -41,7 +41,7 @@ void temp_dir_fini(temp_dir *dir)
     }
 }
 
-char *temp_dir_join(const temp_dir *dir, const char *name, char *memory)
+char *temp_dir_join(const temp_dir *dir, const char *name, char memory[static 2 * TEMP_DIR_SIZE])
 {
     int len = snprintf(memory, 2 * TEMP_DIR_SIZE, "%s/%s", dir->path, name);
     if (len < 0 || len >= 2 * TEMP_DIR_SIZE) {

@@ -15,7 +15,7 @@ void temp_dir_fini(temp_dir *dir); /* with all that is in it */
 
 /* "path/name", in memory that lives as long as the block around it. */
 #define TEMP_PATH(dir, name) temp_dir_join(dir, name, (char[2 * TEMP_DIR_SIZE]){0})
-char *temp_dir_join(const temp_dir *dir, const char *name, char *memory);
+char *temp_dir_join(const temp_dir *dir, const char *name, char memory[static 2 * TEMP_DIR_SIZE]);
 
 /* For a cmocka test: state is a temp_dir. */
 int temp_dir_setup(void **state);
