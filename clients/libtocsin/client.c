@@ -44,10 +44,7 @@ static tcn_err set_up(tocsin_client *client, const tocsin_client_options *option
     if (err != TCN_OK)
         return tcn_fault_set(fault, err, "libsodium cannot be used");
     randombytes_buf(client->instance.b, sizeof(client->instance.b));
-    char home[TCN_HOME_PATH_SIZE];
-    err = tcn_home_resolve(options->home, home, fault);
-    if (err == TCN_OK)
-        err = tcn_member_home_open(home, &client->home, fault);
+    err = tcn_trust_home_open(options->home, &client->home, fault);
     if (err != TCN_OK)
         return err;
     client->has_home = true;

@@ -60,8 +60,7 @@ static void take_trust(tocsin_client *client, tcn_link *link, const tcn_wire *wi
         note(client, "newer trust was not adopted", &fault);
         tcn_trust_feed_reset(&client->feed);
     } else if (fed == TCN_FED_ADOPTED) {
-        tcn_bytes envelope = tcn_bytes_of(client->home.bundle_envelope, client->home.bundle_len);
-        if (tcn_member_home_save_bundle(&client->home, envelope, &fault) != TCN_OK)
+        if (tcn_trust_home_save_bundle(&client->home, &fault) != TCN_OK)
             note(client, "newer trust is in use but was not saved", &fault);
     } else if (fed == TCN_FED_MORE) {
         const tcn_wire get = {
@@ -81,7 +80,7 @@ static void take_card(tocsin_client *client, tcn_bytes envelope)
     if (err != TCN_OK)
         note(client, "our newer card was not adopted", &fault);
     else if (client->home.card.version > held &&
-             tcn_member_home_save_card(&client->home, envelope, &fault) != TCN_OK)
+             tcn_trust_home_save_card(&client->home, &fault) != TCN_OK)
         note(client, "our newer card is in use but was not saved", &fault);
 }
 
@@ -347,12 +346,13 @@ int32_t tcn_client_ready(tocsin_client *client, tcn_lane lane, tcn_link **ret_li
 
 int32_t tcn_client_lost(const tcn_link *link, tcn_err err, bool sent, tocsin_error *error)
 {
-    int32_t code;
-    if (link->state == TCN_LINK_FAILED)
-        code = tcn_error_set(error, link->stage, link->why.err, &link->why);
-    else
-        code = tcn_error_say(error, TOCSIN_STAGE_ANSWER, err, "%s; %s", tcn_err_text(err),
-                             sent ? "the request was sent" : "nothing was sent");
+    bool failed = link->state == TCN_LINK_FAILED;
+    tcn_err why = failed ? link->why.err : err;
+    const char *after = sent                 ? "; the request was sent, and may have been taken"
+                        : why == TCN_TIMEOUT ? "; nothing was sent"
+                                             : "";
+    int32_t code = tcn_error_say(error, failed ? link->stage : TOCSIN_STAGE_ANSWER, why, "%s%s",
+                                 failed ? link->why.text : tcn_err_text(err), after);
     if (error != NULL)
         error->sent = sent;
     return code;

@@ -51,6 +51,7 @@ static tcn_err connect_address(tcn_link *link, const tcn_address *address, tcn_m
         err = tcn_monitor_open(link->context, link->socket, &link->monitor, fault);
     if (err != TCN_OK)
         return err;
+    link->sockets++;
     if (zmq_connect(link->socket, address->text) != 0)
         return tcn_fault_set(fault, TCN_UNREACHABLE, "cannot connect to %s: %s", address->text,
                              zmq_strerror(zmq_errno()));

@@ -27,6 +27,7 @@ typedef struct {
     tcn_fault why;
     int32_t stage; /* of the public API */
     void *context, *socket;
+    unsigned sockets; /* made so far: says when there is another one */
     tcn_monitor *monitor;
     tcn_curve_client_options options; /* proxy and keys point to the owner's */
     tcn_box_public server_key;

@@ -9,6 +9,69 @@
 
 #define DAY_MS INT64_C(86400000)
 
+/* ---- homes ---- */
+
+static tcn_err from_broker_home(const tcn_broker_home *broker, tcn_member_home *home,
+                                tcn_fault *fault)
+{
+    size_t at = tcn_roster_find(broker->roster, broker->keys.name);
+    if (at == SIZE_MAX)
+        return tcn_fault_set(fault, TCN_NOT_FOUND, "%s: its trust file has no card of %s",
+                             broker->path, broker->keys.name);
+    tcn_bytes bundle = tcn_roster_bundle_envelope(broker->roster);
+    tcn_bytes card = tcn_roster_card_envelope(broker->roster, at);
+    memcpy(home->path, broker->path, sizeof(home->path));
+    home->keys = broker->keys;
+    home->authority = broker->authority;
+    home->program = broker->program;
+    home->bundle_len = bundle.len;
+    home->card_len = card.len;
+    tcn_err err = tcn_bytes_copy(bundle, &home->bundle_envelope);
+    if (err == TCN_OK)
+        err = tcn_bytes_copy(card, &home->card_envelope);
+    if (err == TCN_OK)
+        err = tcn_bundle_open(bundle, &home->authority, &home->bundle, fault);
+    if (err == TCN_OK)
+        err = tcn_card_open(card, &home->authority, &home->card, fault);
+    return err;
+}
+
+tcn_err tcn_trust_home_open(const char *given, tcn_member_home *ret_home, tcn_fault *fault)
+{
+    char path[TCN_HOME_PATH_SIZE];
+    tcn_err err = tcn_home_resolve(given, path, fault);
+    if (err != TCN_OK || tcn_home_kind_of(path) != TCN_HOME_BROKER)
+        return err == TCN_OK ? tcn_member_home_open(path, ret_home, fault) : err;
+    tcn_broker_home broker;
+    err = tcn_broker_home_open(path, &broker, fault);
+    if (err != TCN_OK)
+        return err;
+    memset(ret_home, 0, sizeof(*ret_home));
+    err = from_broker_home(&broker, ret_home, fault);
+    tcn_broker_home_fini(&broker);
+    if (err != TCN_OK)
+        tcn_member_home_fini(ret_home);
+    return err;
+}
+
+tcn_err tcn_trust_home_save_bundle(const tcn_member_home *home, tcn_fault *fault)
+{
+    if (tcn_home_kind_of(home->path) == TCN_HOME_BROKER)
+        return TCN_OK;
+    return tcn_member_home_save_bundle(home, tcn_bytes_of(home->bundle_envelope, home->bundle_len),
+                                       fault);
+}
+
+tcn_err tcn_trust_home_save_card(const tcn_member_home *home, tcn_fault *fault)
+{
+    if (tcn_home_kind_of(home->path) == TCN_HOME_BROKER)
+        return TCN_OK;
+    return tcn_member_home_save_card(home, tcn_bytes_of(home->card_envelope, home->card_len),
+                                     fault);
+}
+
+/* ---- what comes from the broker ---- */
+
 void tcn_trust_feed_init(tcn_trust_feed *feed)
 {
     memset(feed, 0, sizeof(*feed));

@@ -7,6 +7,14 @@
 #include "home.h"
 #include "wire.h"
 
+/* Opens a member's home, or a broker's (its own card and the bundle from its trust file), as
+ * tcn_home_resolve finds it. */
+TCN_CHECKED tcn_err tcn_trust_home_open(const char *given, tcn_member_home *ret_home,
+                                        tcn_fault *fault);
+/* Keeps what was adopted in the home; a broker's home gets its trust in other ways. */
+TCN_CHECKED tcn_err tcn_trust_home_save_bundle(const tcn_member_home *home, tcn_fault *fault);
+TCN_CHECKED tcn_err tcn_trust_home_save_card(const tcn_member_home *home, tcn_fault *fault);
+
 /* A bundle on its way. */
 typedef struct {
     tcn_buf buf;

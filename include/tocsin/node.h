@@ -104,7 +104,7 @@ typedef struct tocsin_ack {
     const char *by;   /* a person's name; NULL: none */
     const char *note; /* NULL: none */
     uint32_t by_rule; /* 1: a rule answered, not a person */
-    uint32_t reserved;
+    uint32_t lane;    /* of the alert */
     uint64_t counter; /* the highest for an alert wins; 0: the time in ms */
 } tocsin_ack;
 
