@@ -245,9 +245,24 @@ static size_t take_trust(tcn_broker_server *s, size_t at, tcn_roster **ret_roste
     return at;
 }
 
+/* Trust that an operator sent goes the way of a file put into the home. Between turns. */
+static void import_trust(tcn_broker_server *s)
+{
+    tcn_bytes file;
+    tcn_fault fault = {.err = TCN_OK, .text = ""};
+    if (tcn_broker_take_roster_put(s->core, &file)) {
+        tcn_err err = tcn_trust_watch_import(s->trust, file);
+        if (err != TCN_OK)
+            tcn_broker_roster_put_done(s->core, err, tcn_err_text(err));
+    } else if (tcn_trust_watch_take_import(s->trust, &fault)) {
+        tcn_broker_roster_put_done(s->core, fault.err, fault.text);
+    }
+}
+
 static tcn_err turn(tcn_broker_server *s, tcn_fault *fault)
 {
     tcn_roster *roster = NULL;
+    import_trust(s);
     size_t count = take_frames(s, 0);
     count = take_gones(s, count);
     count = take_blobs(s, count);

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "libtocsin/file.h"
 #include "libtocsin/os/watch.h"
 
 enum { LOST_LOOK_MS = 5000 };
@@ -28,6 +29,10 @@ struct tcn_trust_watch {
     uint64_t version;   /* the newest that was handed over or waits */
     tcn_roster *roster; /* waits to be taken */
     tcn_fault refused;  /* likewise, unless TCN_OK */
+    uint8_t *import;    /* a file to be imported, malloc'd */
+    size_t import_len;
+    bool has_imported;
+    tcn_fault imported; /* how it went */
 };
 
 static void ring(int fd)
@@ -79,6 +84,52 @@ static void load(tcn_trust_watch *w)
     tcn_roster_unref(&roster);
 }
 
+/* TCN_OK also if the same version is in force already. */
+static tcn_err import_file(tcn_trust_watch *w, tcn_bytes file, tcn_fault *fault)
+{
+    char path[TCN_HOME_PATH_SIZE];
+    tcn_roster *roster = NULL;
+    tcn_err err = tcn_path_join(w->home->path, TCN_HOME_TRUST, path, sizeof(path));
+    if (err == TCN_OK)
+        err = tcn_roster_open(file, &w->home->authority, &roster, fault);
+    if (err != TCN_OK)
+        return err;
+    (void)pthread_mutex_lock(&w->lock);
+    uint64_t held = w->version;
+    (void)pthread_mutex_unlock(&w->lock);
+    if (tcn_roster_version(roster) < held)
+        err = tcn_fault_set(fault, TCN_STALE,
+                            "the file is of trust version %" PRIu64 ", older than %" PRIu64
+                            " that is in force",
+                            tcn_roster_version(roster), held);
+    if (err == TCN_OK && tcn_roster_version(roster) > held) {
+        err = tcn_file_write(path, file, 0600, fault);
+        if (err == TCN_OK)
+            hand_over(w, roster, fault);
+    }
+    tcn_roster_unref(&roster);
+    return err;
+}
+
+static void import_if_asked(tcn_trust_watch *w)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    uint8_t *file = w->import;
+    size_t len = w->import_len;
+    w->import = NULL;
+    (void)pthread_mutex_unlock(&w->lock);
+    if (file == NULL)
+        return;
+    tcn_fault fault = {.err = TCN_OK, .text = ""};
+    fault.err = import_file(w, tcn_bytes_of(file, len), &fault);
+    free(file);
+    (void)pthread_mutex_lock(&w->lock);
+    w->imported = fault;
+    w->has_imported = true;
+    (void)pthread_mutex_unlock(&w->lock);
+    ring(w->told_fd);
+}
+
 static bool is_stopped(tcn_trust_watch *w)
 {
     (void)pthread_mutex_lock(&w->lock);
@@ -100,6 +151,7 @@ static void *work(void *arg)
         bool asked = fds[0].revents != 0;
         if (asked)
             hush(w->asked_fd);
+        import_if_asked(w);
         bool changed = tcn_watch_take(w->watch);
         if (asked || changed || (lost && ready == 0))
             load(w);
@@ -167,6 +219,7 @@ void tcn_trust_watch_close(tcn_trust_watch **watch)
     if (w->told_fd >= 0)
         (void)close(w->told_fd);
     tcn_roster_unref(&w->roster);
+    free(w->import);
     (void)pthread_mutex_destroy(&w->lock);
     free(w);
     *watch = NULL;
@@ -194,6 +247,33 @@ tcn_err tcn_trust_watch_take(tcn_trust_watch *watch, tcn_roster **ret_roster, tc
     }
     (void)pthread_mutex_unlock(&watch->lock);
     return err;
+}
+
+tcn_err tcn_trust_watch_import(tcn_trust_watch *watch, tcn_bytes file)
+{
+    uint8_t *copy;
+    tcn_err err = tcn_bytes_copy(file, &copy);
+    if (err != TCN_OK)
+        return err;
+    (void)pthread_mutex_lock(&watch->lock);
+    free(watch->import);
+    watch->import = copy;
+    watch->import_len = file.len;
+    watch->has_imported = false;
+    (void)pthread_mutex_unlock(&watch->lock);
+    ring(watch->asked_fd);
+    return TCN_OK;
+}
+
+bool tcn_trust_watch_take_import(tcn_trust_watch *watch, tcn_fault *ret_fault)
+{
+    (void)pthread_mutex_lock(&watch->lock);
+    bool has = watch->has_imported;
+    if (has)
+        *ret_fault = watch->imported;
+    watch->has_imported = false;
+    (void)pthread_mutex_unlock(&watch->lock);
+    return has;
 }
 
 void tcn_trust_watch_look(tcn_trust_watch *watch)

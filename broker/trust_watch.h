@@ -21,6 +21,12 @@ int tcn_trust_watch_fd(const tcn_trust_watch *watch);
  * fault says why. */
 TCN_CHECKED tcn_err tcn_trust_watch_take(tcn_trust_watch *watch, tcn_roster **ret_roster,
                                          tcn_fault *fault);
+/* A trust file that an operator sent: verified and, if it is newer, written to the home, as if it
+ * had been put there. One at a time; file is copied. TCN_NO_MEMORY. */
+TCN_CHECKED tcn_err tcn_trust_watch_import(tcn_trust_watch *watch, tcn_bytes file);
+/* How that went, once; false: it is still under way, or nothing was. After TCN_OK the roster is
+ * there to be taken. Makes the descriptor readable. */
+bool tcn_trust_watch_take_import(tcn_trust_watch *watch, tcn_fault *ret_fault);
 /* Looks at the file even if nothing was seen to change (SIGHUP). */
 void tcn_trust_watch_look(tcn_trust_watch *watch);
 
