@@ -54,7 +54,7 @@ static void test_every_day(void **state)
 {
     (void)state;
     for (int64_t ms = FIRST_MS + 43200123; ms < LAST_MS; ms += 86400000) {
-        char text[TCN_WALL_TEXT_SIZE], expected[TCN_WALL_TEXT_SIZE];
+        char text[TCN_WALL_TEXT_SIZE], expected[96];
         time_t seconds = (time_t)((ms - 123) / 1000);
         struct tm tm;
         tcn_wall at;
