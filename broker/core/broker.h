@@ -60,6 +60,13 @@ tcn_mono tcn_broker_deadline(const tcn_broker *broker);
 /* The roster in force, e.g. for ZAP; lives until the next turn. */
 tcn_roster *tcn_broker_roster(const tcn_broker *broker);
 
+/* A trust file that an operator handed over by ROSTER_PUT, whole; false: there is none. The view
+ * lives until done. The caller, which pins the authority, verifies and saves it, says how that went
+ * (the operator gets err and text as ANSWER), and gives the roster as TCN_IN_TRUST. Between turns
+ * only. */
+bool tcn_broker_take_roster_put(tcn_broker *broker, tcn_bytes *ret_file);
+void tcn_broker_roster_put_done(tcn_broker *broker, tcn_err err, const char *text);
+
 /* SHA-256 over all committed state and session state, in a fixed order: two runs with the same
  * inputs have the same digest (the simulator compares them). */
 void tcn_broker_digest(tcn_broker *broker, tcn_hash *ret_digest);

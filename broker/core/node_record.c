@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node_record.c - what the store knows of a node: generation, terms, and terms it once had. */
+#include <string.h>
+
+#include "trust.h"
+
+tcn_err tcn_trust_node_terms(tcn_broker *b, const char *name, tcn_terms *ret_terms)
+{
+    tcn_key key = tcn_key_name('D', name);
+    tcn_bytes value;
+    tcn_node_record record;
+    tcn_err err = tcn_db_get(b, &key, &value);
+    if (err != TCN_OK)
+        return err;
+    if (tcn_node_unpack(value, &record) != TCN_OK ||
+        tcn_terms_decode(record.terms, ret_terms) != TCN_OK)
+        return tcn_db_damaged(b, &key);
+    return TCN_OK;
+}
+
+/* Keeps the terms under which things were sent: for cancels of them if the node has less now, and
+ * to know what an old checkpoint spoke of. The oldest of too many goes. */
+static tcn_err past_add(tcn_broker *b, const char *name, tcn_bytes terms, bool narrowed)
+{
+    tcn_key prefix = tcn_key_name0('d', name), end = tcn_key_past(name, UINT64_MAX);
+    tcn_bytes key, value, record;
+    uint64_t next = 0;
+    tcn_err err = tcn_db_seek_back(b, &prefix, &end, &key, &value);
+    if (err == TCN_OK)
+        next = tcn_key_u64_at(key, prefix.len) + 1;
+    if (err != TCN_OK && err != TCN_NOT_FOUND)
+        return err;
+
+    tcn_pack p;
+    tcn_pack_init(&p, b->record, sizeof(b->record));
+    for (int lane = 0; lane < TCN_LANES; lane++) {
+        tcn_key head_key = tcn_key_head((tcn_lane)lane);
+        uint64_t head = 0;
+        err = tcn_db_u64s(b, &head_key, &head, 1);
+        if (err != TCN_OK && err != TCN_NOT_FOUND)
+            return err;
+        tcn_pack_u64(&p, head);
+    }
+    tcn_pack_u64(&p, narrowed);
+    tcn_pack_raw(&p, terms);
+    err = tcn_pack_seal(&p, &record);
+    tcn_key at = tcn_key_past(name, next);
+    if (err == TCN_OK)
+        err = tcn_db_put(b, &at, record);
+    if (err == TCN_OK && next >= TCN_PAST_TERMS) {
+        tcn_key old = tcn_key_past(name, next - TCN_PAST_TERMS);
+        err = tcn_db_del(b, &old);
+    }
+    return err;
+}
+
+bool tcn_past_next(tcn_broker *b, const char *name, tcn_key *from, tcn_past *ret_past)
+{
+    tcn_key prefix = tcn_key_name0('d', name);
+    tcn_bytes key, value;
+    if (from->len == 0)
+        *from = prefix;
+    while (tcn_db_seek(b, &prefix, from, &key, &value) == TCN_OK) {
+        tcn_unpack u;
+        *from = tcn_key_after(key);
+        (void)tcn_unpack_open(&u, value);
+        for (int lane = 0; lane < TCN_LANES; lane++)
+            ret_past->through[lane] = tcn_unpack_u64(&u);
+        ret_past->narrowed = tcn_unpack_u64(&u) != 0;
+        tcn_bytes encoded = tcn_unpack_rest(&u);
+        if (!u.bad && tcn_terms_decode(encoded, &ret_past->terms) == TCN_OK)
+            return true;
+    }
+    return false;
+}
+
+static tcn_err record_put(tcn_broker *b, const char *name, const tcn_node_record *record)
+{
+    tcn_pack p;
+    tcn_bytes packed;
+    tcn_key key = tcn_key_name('D', name);
+    tcn_pack_init(&p, b->record, sizeof(b->record));
+    tcn_err err = tcn_node_pack(record, &p, &packed);
+    return err == TCN_OK ? tcn_db_put(b, &key, packed) : err;
+}
+
+tcn_err tcn_trust_node_change(tcn_broker *b, const tcn_node_change *change,
+                              tcn_node_changed *ret_changed)
+{
+    uint8_t encoded[TCN_TERMS_BYTES], old_bytes[TCN_TERMS_BYTES];
+    size_t len = 0;
+    tcn_key key = tcn_key_name('D', change->name);
+    tcn_bytes value;
+    tcn_node_record record = {.generation = 0};
+    tcn_terms old;
+    *ret_changed = (tcn_node_changed){.generation = 0};
+    tcn_terms_encode(change->terms, encoded, &len);
+    tcn_err err = tcn_db_get(b, &key, &value);
+    if (err == TCN_OK &&
+        (tcn_node_unpack(value, &record) != TCN_OK || record.terms.len > sizeof(old_bytes)))
+        err = tcn_db_damaged(b, &key);
+    if (tcn_spoils(err) || (err == TCN_NOT_FOUND && !change->found))
+        return err == TCN_NOT_FOUND ? TCN_OK : err;
+
+    bool known = err == TCN_OK;
+    if (known) {
+        memcpy(old_bytes, record.terms.ptr, record.terms.len);
+        record.terms.ptr = old_bytes; /* the view dies with the next put */
+        known = tcn_terms_decode(record.terms, &old) == TCN_OK;
+    }
+    if (known) {
+        ret_changed->widened =
+            tcn_terms_exceed(change->terms, &old) || (change->active && !record.active);
+        ret_changed->narrowed = tcn_terms_exceed(&old, change->terms);
+    } else {
+        /* New: it starts from the floor. If only its record is damaged, its generation must not be
+         * one that it had. */
+        record.generation = 0;
+        if (err != TCN_NOT_FOUND) {
+            b->ports.random.fill(b->ports.random.self, &record.generation, 4);
+            record.generation = (record.generation & UINT32_MAX) + (1u << 20);
+        }
+        ret_changed->widened = true;
+    }
+    bool same = known && record.active == change->active &&
+                (change->instance == NULL || tcn_id_equal(change->instance, &record.instance)) &&
+                tcn_bytes_equal(record.terms, tcn_bytes_of(encoded, len));
+    ret_changed->generation = record.generation;
+    if (same)
+        return TCN_OK;
+    if (known && (ret_changed->narrowed || ret_changed->widened)) {
+        err = past_add(b, change->name, record.terms, ret_changed->narrowed);
+        if (err != TCN_OK)
+            return err;
+    }
+    record.generation += ret_changed->widened;
+    record.active = change->active;
+    if (change->instance != NULL)
+        record.instance = *change->instance;
+    record.terms = tcn_bytes_of(encoded, len);
+    ret_changed->generation = record.generation;
+    return record_put(b, change->name, &record);
+}
