@@ -161,9 +161,9 @@ static tcn_err open_socket(const char *path, int *ret_fd, tcn_fault *fault)
     size_t len = strlen(path);
     if (len >= sizeof(address.sun_path))
         return tcn_fault_set(fault, TCN_INVALID,
-                             "%s: a socket's path has at most %zu bytes; move the home to a "
-                             "shorter path",
-                             path, sizeof(address.sun_path) - 1);
+                             "a socket's path has at most %zu bytes; move the home to a shorter "
+                             "path than %s",
+                             sizeof(address.sun_path) - 1, path);
     memcpy(address.sun_path, path, len + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
