@@ -275,10 +275,12 @@ static unsigned sources_of(tcn_agent *a, const tcn_id *id)
     return sources;
 }
 
-/* A session that is served, of a broker that has it; another than the one before if possible. */
+/* A session that is served, of a broker that has it; another than the one before if possible. In a
+ * read transaction. */
 static void choose_link(tcn_agent *a, tcn_agent_body *body)
 {
     unsigned first = body->has_link ? tcn_agent_link_broker(body->link) + 1 : 0;
+    body->sources = sources_of(a, &body->id);
     body->has_link = false;
     for (unsigned i = 0; i < TCN_MAX_BROKERS && !body->has_link; i++) {
         unsigned b = (first + i) % TCN_MAX_BROKERS;
@@ -326,7 +328,6 @@ static void begin(tcn_agent *a, tcn_agent_body *body, const tcn_id *id,
         pause_all(a, DISK_MS);
         return;
     }
-    fresh.sources = sources_of(a, id);
     choose_link(a, &fresh);
     fresh.is_used = fresh.has_link;
     if (fresh.has_link)
@@ -409,6 +410,7 @@ static bool ask(tcn_agent *a, tcn_agent_body *body)
     return true;
 }
 
+/* In a read transaction. */
 static void advance(tcn_agent *a, tcn_agent_body *body)
 {
     if (!body->is_used)
@@ -440,12 +442,13 @@ void tcn_agent_fetch_pump(tcn_agent *a)
         tcn_agent_wake_at(a, a->fetch_at);
         return;
     }
+    if (tcn_agent_begin_read(a) != TCN_OK)
+        return;
     for (unsigned i = 0; i < TCN_AGENT_BODIES; i++)
         advance(a, &a->body[i]);
-    if (free_body(a) && a->mono.ms >= a->fetch_search_at.ms && tcn_agent_begin_read(a) == TCN_OK) {
+    if (free_body(a) && a->mono.ms >= a->fetch_search_at.ms)
         search(a);
-        tcn_agent_end_read(a);
-    }
+    tcn_agent_end_read(a);
     bool any = true;
     while (any) {
         any = false;
@@ -453,7 +456,4 @@ void tcn_agent_fetch_pump(tcn_agent *a)
             if (under_way(a) < TCN_MAX_FETCH_WINDOW && ask(a, &a->body[i]))
                 any = true;
     }
-    for (unsigned i = 0; i < TCN_AGENT_BODIES; i++) /* empty ones have nothing to ask */
-        if (a->body[i].is_used && a->body[i].size == a->body[i].received)
-            advance(a, &a->body[i]);
 }
