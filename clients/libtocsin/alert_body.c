@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* alert_body.c - bodies as they travel: identity, or one zstd frame (RFC 8878) that can be neither a
- * bomb nor a memory hog. What a frame asks for is read from its header before memory is taken. */
+/* alert_body.c - bodies as they travel: identity, or one zstd frame (RFC 8878) that can be neither
+ * a bomb nor a memory hog: what it asks for is read from its header before memory is taken. */
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -60,8 +60,8 @@ tcn_err tcn_body_encode(tcn_bytes decoded, int level, tcn_encoding *ret_encoding
 
 /* ---- decoding ---- */
 
-/* RFC 8878 §3.1.1.1: the frame's header descriptor says whether a window descriptor follows; without
- * one the window is the content's size. */
+/* RFC 8878 §3.1.1.1: the frame's header descriptor says whether a window descriptor follows;
+ * without one the window is the content's size. */
 static uint64_t window_of(tcn_bytes frame, uint64_t content_size)
 {
     enum { MAGIC_BYTES = 4, SINGLE_SEGMENT = 1 << 5 };

@@ -89,7 +89,7 @@ typedef struct {
 void tcn_fields_get_map(tcn_cbor_reader *r, const tcn_fields *fields, void *ret_object,
                         tcn_fault *fault);
 void tcn_fields_put_map(tcn_cbor_writer *w, const tcn_fields *fields, const void *object);
-/* The items of an array whose head is read or written elsewhere, in the table's order, all there. */
+/* The items of an array whose head is read or written elsewhere: the table's, all, in its order. */
 void tcn_fields_get_items(tcn_cbor_reader *r, const tcn_fields *fields, void *ret_object,
                           tcn_fault *fault);
 void tcn_fields_put_items(tcn_cbor_writer *w, const tcn_fields *fields, const void *object);

@@ -2,7 +2,8 @@
 /* roster.c - opens a trust file into an immutable snapshot. Signing one is in roster_sign.c.
  *
  *   trust file  [ roster envelope, bundle envelope, [ card envelope... ] ]   cards in roster order
- *   roster      { 1: program, 2: its name, 3: version, 4: issued, 5: expires, 6: [ [name, hash]... ] } */
+ *   roster      { 1: program, 2: its name, 3: version, 4: issued, 5: expires,
+ *                 6: [ [ name, SHA-256 of the card's payload ]... ] } */
 #include "roster.h"
 
 #include <stdatomic.h>

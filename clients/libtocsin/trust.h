@@ -38,9 +38,9 @@ typedef struct {
 /* Everything that can be said of an alert without its references: structure, program, author,
  * grants (topic, TLP, emergency), every signature, the two-person rule as counts.
  * TCN_NOT_DELIVERABLE is never returned for missing approvals: compare the two counts.
- * TCN_CANNOT_YET: a kid that the bundle does not know, and accepting is false: the caller parks it if
- * the frame's need is above the bundle's version, and else rejects it as TCN_UNKNOWN_KEY, which is
- * what accepting gets. TCN_STALE: the bundle expired (bulk), or its grace is over (emergency).
+ * TCN_CANNOT_YET: a kid that the bundle does not know, and accepting is false: the caller parks it
+ * if the frame's need is above the bundle's version, and else rejects it as TCN_UNKNOWN_KEY, which
+ * is what accepting gets. TCN_STALE: the bundle expired (bulk), or its grace is over (emergency).
  * TCN_VOIDED: created after a signer was compromised; TCN_REVOKED: suspended or retired then, or,
  * accepting, not active now. Others: TCN_MALFORMED, TCN_WRONG_TYPE, TCN_BAD_SIGNATURE,
  * TCN_WRONG_ROLE, TCN_TOPIC_DENIED, TCN_TLP_DENIED, TCN_DENIED (emergency not granted),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_roster.c - any bytes as a trust file; and as a roster's payload, signed, in a trust file with
- * a good bundle and no cards, because behind a signature no fuzzer gets by itself. */
+/* fuzz_roster.c - any bytes as a trust file; and as a roster's payload, signed, in a trust file
+ * with a good bundle and no cards, because behind a signature no fuzzer gets by itself. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_wire.c - any bytes as a frame. What decodes is deterministic CBOR and can be written again. */
+/* fuzz_wire.c - any bytes as a frame. What decodes is deterministic and can be written again. */
 #include <stdlib.h>
 
 #include "libtocsin/cbor.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_trust.c - who may have signed what: each refusal by its own cause, and the two-person rule. */
+/* test_trust.c - who may have signed what: each refusal by its own cause; the two-person rule. */
 #include "libtocsin/trust.h"
 
 #include <setjmp.h>
