@@ -55,6 +55,8 @@ static tcn_err connect_address(tcn_link *link, const tcn_address *address, tcn_m
     if (zmq_connect(link->socket, address->text) != 0)
         return tcn_fault_set(fault, TCN_UNREACHABLE, "cannot connect to %s: %s", address->text,
                              zmq_strerror(zmq_errno()));
+    if (link->hello.len == 0)
+        return TCN_OK;
     /* Waits in the socket for the handshake. */
     err = tcn_link_send(link, tcn_buf_bytes(&link->hello), now);
     return err == TCN_OK ? TCN_OK

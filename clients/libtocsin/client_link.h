@@ -48,7 +48,7 @@ typedef struct {
     tcn_lane endpoint;
     const tcn_box_secret *secret; /* outlives the link */
     const char *socks_proxy;      /* likewise; NULL: none */
-    tcn_bytes hello;              /* sent first on whatever address answers; copied */
+    tcn_bytes hello;              /* sent first on whatever address answers; copied; may be empty */
     uint64_t timeout_ms;          /* over all addresses, until UP */
 } tcn_link_options;
 

@@ -151,9 +151,37 @@ static uint64_t retry_in(const tocsin_node *node, const tcn_node_line *line)
     return wait / 2 + randombytes_uniform((uint32_t)wait / 2 + 1);
 }
 
+static void fail_line(tcn_node_line *line, tcn_err err, const char *text)
+{
+    tcn_fault fault;
+    (void)tcn_fault_set(&fault, err, "%s", text);
+    tcn_link_fail(&line->link, TOCSIN_STAGE_ANSWER, &fault);
+}
+
+static void take_error(tcn_node_line *line, const tcn_wire *wire)
+{
+    char text[200], whole[400];
+    (void)tcn_text_line(wire->error.text, text, sizeof(text));
+    (void)snprintf(whole, sizeof(whole), "the broker says: %s%s%s", tcn_err_text(wire->error.error),
+                   text[0] != '\0' ? ": " : "", text);
+    fail_line(line, wire->error.error, whole);
+}
+
+/* What the broker said before it closed tells more than that it did. */
+static void hear_last_words(tcn_node_line *line)
+{
+    tcn_bytes frame;
+    tcn_wire wire;
+    while (line->link.socket != NULL &&
+           tcn_link_receive(&line->link, &frame, tcn_now_mono()) == TCN_OK)
+        if (tcn_wire_decode(frame, &wire) == TCN_OK && wire.op == TCN_OP_ERROR)
+            take_error(line, &wire);
+}
+
 static tcn_err line_failed(tocsin_node *node, tcn_node_line *line, tcn_mono now)
 {
     tcn_lane endpoint = endpoint_of(node, line);
+    hear_last_words(line);
     const tocsin_event event = {
         .kind = TOCSIN_EVENT_DISCONNECTED, .lane = endpoint, .code = (int32_t)line->link.why.err};
     bool was_open = line->open;
@@ -178,13 +206,6 @@ static tcn_err line_failed(tocsin_node *node, tcn_node_line *line, tcn_mono now)
             tcn_node_line_stop(node, &node->line[TCN_LANE_EMERGENCY]);
     }
     return err;
-}
-
-static void fail_line(tcn_node_line *line, tcn_err err, const char *text)
-{
-    tcn_fault fault;
-    (void)tcn_fault_set(&fault, err, "%s", text);
-    tcn_link_fail(&line->link, TOCSIN_STAGE_ANSWER, &fault);
 }
 
 /* ---- tending ---- */
@@ -359,15 +380,6 @@ static void take_card(tocsin_node *node, tcn_bytes envelope)
         return;
     if (tcn_trust_home_save_card(&node->home, &fault) != TCN_OK)
         return; /* it comes again after the next HELLO */
-}
-
-static void take_error(tcn_node_line *line, const tcn_wire *wire)
-{
-    char text[200], whole[400];
-    (void)tcn_text_line(wire->error.text, text, sizeof(text));
-    (void)snprintf(whole, sizeof(whole), "the broker says: %s%s%s", tcn_err_text(wire->error.error),
-                   text[0] != '\0' ? ": " : "", text);
-    fail_line(line, wire->error.error, whole);
 }
 
 static tcn_err take_frame(tocsin_node *node, tcn_node_line *line, const tcn_wire *wire,
