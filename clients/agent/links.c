@@ -57,10 +57,6 @@ struct tcn_links {
     size_t inputs;
 };
 
-struct tcn_frame {
-    zmq_msg_t msg;
-};
-
 static uint64_t now_ms(const tcn_links *links)
 {
     return links->config.clock->mono(links->config.clock->self).ms;
@@ -441,82 +437,24 @@ int tcn_links_fd(const tcn_links *links)
     return tcn_resolver_fd(links->resolver);
 }
 
-/* ---- the port ---- */
+/* ---- sending ---- */
 
-static tcn_send_result send_message(tcn_links *links, tcn_peer peer, zmq_msg_t *msg)
+tcn_send_result tcn_links_send(tcn_links *links, tcn_peer peer, tcn_bytes frame)
 {
     const link *one = link_of(links, peer);
-    tcn_send_result result = TCN_SEND_GONE;
-    if (one != NULL && one->state == UP && !one->ending) {
-        if (zmq_msg_send(msg, one->socket, ZMQ_DONTWAIT) >= 0)
-            return TCN_SENT;
-        result = TCN_SEND_FULL;
+    if (one == NULL || one->state != UP || one->ending)
+        return TCN_SEND_GONE;
+    int sent = zmq_send(one->socket, frame.ptr, frame.len, ZMQ_DONTWAIT);
+    return sent >= 0 ? TCN_SENT : TCN_SEND_FULL;
+}
+
+void tcn_links_count(const tcn_links *links, unsigned *ret_up, unsigned *ret_wanted)
+{
+    *ret_up = *ret_wanted = 0;
+    for (size_t i = 0; i < LINKS; i++) {
+        *ret_up += links->link[i].state == UP;
+        *ret_wanted += links->link[i].state != OFF;
     }
-    (void)zmq_msg_close(msg);
-    return result;
-}
-
-static bool message_of(tcn_bytes bytes, zmq_msg_t *ret_msg)
-{
-    if (zmq_msg_init_size(ret_msg, bytes.len) != 0)
-        return false;
-    if (bytes.len > 0)
-        memcpy(zmq_msg_data(ret_msg), bytes.ptr, bytes.len);
-    return true;
-}
-
-static tcn_send_result port_send(void *self, tcn_peer peer, tcn_bytes frame)
-{
-    zmq_msg_t msg;
-    if (!message_of(frame, &msg))
-        return TCN_SEND_FULL;
-    return send_message(self, peer, &msg);
-}
-
-static tcn_frame *port_frame_new(void *self, tcn_bytes bytes)
-{
-    (void)self;
-    tcn_frame *frame = malloc(sizeof(*frame));
-    if (frame != NULL && !message_of(bytes, &frame->msg)) {
-        free(frame);
-        frame = NULL;
-    }
-    return frame;
-}
-
-static tcn_send_result port_send_frame(void *self, tcn_peer peer, tcn_frame *frame)
-{
-    zmq_msg_t msg;
-    (void)zmq_msg_init(&msg);
-    if (zmq_msg_copy(&msg, &frame->msg) != 0) {
-        (void)zmq_msg_close(&msg);
-        return TCN_SEND_FULL;
-    }
-    return send_message(self, peer, &msg);
-}
-
-static void port_frame_release(void *self, tcn_frame *frame)
-{
-    (void)self;
-    if (frame == NULL)
-        return;
-    (void)zmq_msg_close(&frame->msg);
-    free(frame);
-}
-
-static void port_close(void *self, tcn_peer peer)
-{
-    tcn_links_redo(self, peer, "closed by us");
-}
-
-tcn_net tcn_links_port(tcn_links *links)
-{
-    return (tcn_net){.send = port_send,
-                     .frame_new = port_frame_new,
-                     .send_frame = port_send_frame,
-                     .frame_release = port_frame_release,
-                     .close = port_close,
-                     .self = links};
 }
 
 /* ---- life ---- */

@@ -28,8 +28,10 @@ void tcn_links_follow(tcn_links *links, const tcn_bundle *bundle);
 /* Cuts a link and connects again; LINK_DOWN with why comes with the next read. */
 void tcn_links_redo(tcn_links *links, tcn_peer peer, const char *why);
 
-/* The port, for peers below TCN_LOCAL_PEER_FIRST. close cuts the link, which is then made anew. */
-tcn_net tcn_links_port(tcn_links *links);
+/* Sends a copy; as tcn_net.send. */
+tcn_send_result tcn_links_send(tcn_links *links, tcn_peer peer, tcn_bytes frame);
+/* Links that are up now, and links that are wanted. */
+void tcn_links_count(const tcn_links *links, unsigned *ret_up, unsigned *ret_wanted);
 
 #define TCN_LINKS_SOCKETS (2 * TCN_LANES * TCN_MAX_BROKERS)
 /* For zmq_poll: sockets to wait for, and a descriptor. Both change with each read. */

@@ -290,32 +290,26 @@ uint64_t tcn_local_server_refused(const tcn_local_server *server)
     return server->refused;
 }
 
-/* ---- the port ---- */
+/* ---- sending ---- */
 
-struct tcn_frame {
-    size_t len;
-    uint8_t bytes[];
-};
-
-static tcn_send_result port_send(void *self, tcn_peer peer, tcn_bytes frame)
+tcn_send_result tcn_local_server_send(tcn_local_server *server, tcn_peer peer, tcn_bytes message)
 {
-    tcn_local_server *server = self;
     client *one = by_peer(server, peer);
     if (one == NULL || one->fd < 0 || one->closing)
         return TCN_SEND_GONE;
-    if (frame.len > TCN_MAX_LOCAL_FRAME_BYTES)
+    if (message.len > TCN_MAX_LOCAL_FRAME_BYTES)
         return TCN_SEND_GONE; /* it could never be sent: a core that tries again would not end */
     if (one->out.len - one->sent > OUT_BYTES)
         return TCN_SEND_FULL;
-    const uint8_t head[LENGTH_BYTES] = {(uint8_t)(frame.len >> 24), (uint8_t)(frame.len >> 16),
-                                        (uint8_t)(frame.len >> 8), (uint8_t)frame.len};
+    const uint8_t head[LENGTH_BYTES] = {(uint8_t)(message.len >> 24), (uint8_t)(message.len >> 16),
+                                        (uint8_t)(message.len >> 8), (uint8_t)message.len};
     if (one->out.len == 0)
         one->progress_ms = now_ms(server);
     /* Both or nothing: half a message would garble all that follow. */
-    if (tcn_buf_reserve(&one->out, LENGTH_BYTES + frame.len) != TCN_OK ||
+    if (tcn_buf_reserve(&one->out, LENGTH_BYTES + message.len) != TCN_OK ||
         tcn_buf_append(&one->out, tcn_bytes_of(head, sizeof(head))) != TCN_OK)
         return TCN_SEND_FULL;
-    if (tcn_buf_append(&one->out, frame) != TCN_OK) {
+    if (tcn_buf_append(&one->out, message) != TCN_OK) {
         one->out.len -= LENGTH_BYTES;
         return TCN_SEND_FULL;
     }
@@ -323,45 +317,11 @@ static tcn_send_result port_send(void *self, tcn_peer peer, tcn_bytes frame)
     return one->fd < 0 ? TCN_SEND_GONE : TCN_SENT;
 }
 
-static tcn_frame *port_frame_new(void *self, tcn_bytes bytes)
+void tcn_local_server_close(tcn_local_server *server, tcn_peer peer)
 {
-    (void)self;
-    tcn_frame *frame = malloc(sizeof(*frame) + bytes.len);
-    if (frame == NULL)
-        return NULL;
-    frame->len = bytes.len;
-    if (bytes.len > 0)
-        memcpy(frame->bytes, bytes.ptr, bytes.len);
-    return frame;
-}
-
-static tcn_send_result port_send_frame(void *self, tcn_peer peer, tcn_frame *frame)
-{
-    return port_send(self, peer, tcn_bytes_of(frame->bytes, frame->len));
-}
-
-static void port_frame_release(void *self, tcn_frame *frame)
-{
-    (void)self;
-    free(frame);
-}
-
-/* What was sent before still goes out. */
-static void port_close(void *self, tcn_peer peer)
-{
-    client *one = by_peer(self, peer);
+    client *one = by_peer(server, peer);
     if (one != NULL)
         one->closing = true;
-}
-
-tcn_net tcn_local_server_port(tcn_local_server *server)
-{
-    return (tcn_net){.send = port_send,
-                     .frame_new = port_frame_new,
-                     .send_frame = port_send_frame,
-                     .frame_release = port_frame_release,
-                     .close = port_close,
-                     .self = server};
 }
 
 /* ---- life ---- */

@@ -22,9 +22,10 @@ TCN_CHECKED tcn_err tcn_local_server_new(const char *path, const char *group,
 /* Closes all and removes the socket file. */
 void tcn_local_server_destroy(tcn_local_server **server);
 
-/* The port for peers from TCN_LOCAL_PEER_FIRST up: a frame is one message, its length is added here.
- * FULL while more than OUT_BYTES wait for that reader. */
-tcn_net tcn_local_server_port(tcn_local_server *server);
+/* As tcn_net.send: one message, without its length. FULL while much waits for that reader. */
+tcn_send_result tcn_local_server_send(tcn_local_server *server, tcn_peer peer, tcn_bytes message);
+/* Hangs up once what was sent is out. */
+void tcn_local_server_close(tcn_local_server *server, tcn_peer peer);
 
 #define TCN_LOCAL_SERVER_FDS (1 + TCN_MAX_LOCAL_CLIENTS)
 /* What to wait for. Changes with each read and send. */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - tocsin-agent: arguments, and the order in which a daemon gets on its feet. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "libtocsin/home.h"
+#include "libtocsin/os/lockfile.h"
+#include "libtocsin/os/process.h"
+#include "server.h"
+#include "tocsin/version.h"
+
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
+
+static const char usage[] =
+    "usage: tocsin-agent [--home DIR] [--check]\n"
+    "\n"
+    "  -H, --home DIR        the member's home (default: $TOCSIN_HOME, else ~/.config/tocsin)\n"
+    "      --check           look for what would keep it from starting, and end\n"
+    "      --print-config    print agent.conf with each setting explained, and end\n"
+    "      --version\n"
+    "      --help\n"
+    "\n"
+    "SIGTERM ends it, SIGHUP makes it read agent.conf again.\n"
+    "`tocsin inbox`, `show` and `ack` in the same home speak to it.\n";
+
+typedef struct {
+    const char *home;
+    bool check;
+    int code; /* what to end with; -1: go on */
+} arguments;
+
+static arguments read_arguments(int argc, char **argv)
+{
+    enum { CHECK = 256, PRINT, VERSION, HELP };
+    static const struct option options[] = {
+        {"home", required_argument, NULL, 'H'},     {"check", no_argument, NULL, CHECK},
+        {"print-config", no_argument, NULL, PRINT}, {"version", no_argument, NULL, VERSION},
+        {"help", no_argument, NULL, HELP},          {NULL, 0, NULL, 0}};
+    arguments args = {.code = -1};
+    int option;
+    while (args.code < 0 && (option = getopt_long(argc, argv, "H:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'H': args.home = optarg; break;
+        case CHECK: args.check = true; break;
+        case PRINT:
+            tcn_config_print_defaults(stdout, &tcn_agent_config_table);
+            args.code = EXIT_OK;
+            break;
+        case VERSION:
+            (void)puts("tocsin-agent " TOCSIN_VERSION);
+            args.code = EXIT_OK;
+            break;
+        case 'h':
+        case HELP:
+            (void)fputs(usage, stdout);
+            args.code = EXIT_OK;
+            break;
+        default: (void)fputs(usage, stderr); args.code = EXIT_USAGE;
+        }
+    }
+    if (args.code < 0 && optind < argc) {
+        (void)fprintf(stderr, "tocsin-agent: %s: not an option\n%s", argv[optind], usage);
+        args.code = EXIT_USAGE;
+    }
+    return args;
+}
+
+static tcn_err serve(tcn_agent_server_options *options, tcn_fault *fault)
+{
+    tcn_agent_server *server = NULL;
+    tcn_err err = tcn_agent_server_new(options, &server, fault);
+    if (err == TCN_OK)
+        err = tcn_agent_server_run(server, fault);
+    tcn_agent_server_destroy(&server);
+    return err;
+}
+
+static tcn_err run(const char *home, tcn_fault *fault)
+{
+    tcn_notify notify;
+    tcn_lockfile lock = {.fd = -1};
+    tcn_agent_settings settings;
+    tcn_log_out log;
+    tcn_agent_server_options options = {
+        .home = home, .settings = &settings, .log = &log, .notify = &notify};
+    tcn_notify_init(&notify);
+    tcn_err err = tcn_process_harden(fault);
+    if (err == TCN_OK)
+        err = tcn_agent_settings_read(home, &settings, fault);
+    if (err != TCN_OK) {
+        tcn_notify_fini(&notify);
+        return err;
+    }
+    tcn_log_out_init(&log, STDERR_FILENO, (tcn_level)settings.log_level);
+    err = tcn_lockfile_take(home, &lock, fault);
+    if (err == TCN_OK)
+        err = tcn_process_signals(&options.signal_fd, fault);
+    if (err == TCN_OK) {
+        err = serve(&options, fault);
+        (void)close(options.signal_fd);
+    }
+    tcn_lockfile_fini(&lock);
+    tcn_agent_settings_fini(&settings);
+    tcn_notify_fini(&notify);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    arguments args = read_arguments(argc, argv);
+    if (args.code >= 0)
+        return args.code;
+    char home[TCN_HOME_PATH_SIZE];
+    tcn_fault fault = {.err = TCN_OK};
+    tcn_err err = tcn_keys_init();
+    if (err != TCN_OK)
+        (void)tcn_fault_set(&fault, err, "libsodium does not start");
+    if (err == TCN_OK)
+        err = tcn_home_resolve(args.home, home, &fault);
+    if (err == TCN_OK && args.check)
+        return tcn_agent_check(home, stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+    if (err == TCN_OK)
+        err = run(home, &fault);
+    if (err == TCN_OK)
+        return EXIT_OK;
+    (void)fprintf(stderr, "tocsin-agent: %s\n", fault.text);
+    return EXIT_FAILED;
+}
