@@ -9,6 +9,7 @@
 #include "membership.h"
 #include "out.h"
 #include "place.h"
+#include "roster_put.h"
 
 /* ---- show ---- */
 
@@ -283,9 +284,9 @@ typedef struct {
     uint8_t *file;
     size_t len;
     tcn_roster *roster;
-} import;
+} incoming;
 
-static tcn_err open_import(const tcn_cli *cli, const char *path, import *ret, tcn_fault *fault)
+static tcn_err open_import(const tcn_cli *cli, const char *path, incoming *ret, tcn_fault *fault)
 {
     char pub[TCN_HOME_PATH_SIZE];
     tcn_fault inner = {0};
@@ -310,9 +311,18 @@ static tcn_err open_import(const tcn_cli *cli, const char *path, import *ret, tc
     return TCN_OK;
 }
 
+/* An operator's home: over the network. */
+static bool is_member_home(const tcn_cli *cli)
+{
+    char home[TCN_HOME_PATH_SIZE];
+    return tcn_cli_home(cli, home, NULL) == TCN_OK && tcn_home_kind_of(home) == TCN_HOME_MEMBER;
+}
+
 static int run_import(tcn_cli *cli, const tcn_args *args)
 {
-import what = {0 };
+    if (is_member_home(cli))
+        return tcn_roster_put(cli, args);
+    incoming what = {0};
     uint64_t held = 0, version = 0;
     tcn_fault fault = {0};
     tcn_err err = open_import(cli, args->operand[0], &what, &fault);
@@ -338,6 +348,8 @@ import what = {0 };
                                    (json_int_t)held, "changed", held < version));
 }
 
+static const tcn_option import_options[] = {TCN_NET_OPTIONS, {0}};
+
 const tcn_command tcn_command_roster_import = {
     .name = "roster import",
     .group = TCN_GROUP_OPERATOR,
@@ -345,8 +357,10 @@ const tcn_command tcn_command_roster_import = {
     .usage = "FILE",
     .help = "Checks every signature against the authority that the broker's home has pinned,\n"
             "refuses an older or expired version, and puts it in place in one step. A running\n"
-            "broker takes it within a second.",
+            "broker takes it within a second. In an operator's home it goes to the broker over\n"
+            "the network.",
     .example = "  tocsin -H /var/lib/tocsin/broker roster import energy.trust",
+    .options = import_options,
     .min_operands = 1,
     .max_operands = 1,
     .operand_words = "FILE",

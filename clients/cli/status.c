@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status.c - tocsin status: how the agent beside is doing. */
+/* status.c - tocsin status: how the agent beside is doing, or in other homes the broker. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "broker_status.h"
+#include "libtocsin/file.h"
 #include "libtocsin/text.h"
 #include "local_items.h"
 
@@ -188,13 +191,12 @@ static json_t *status_json(const agent_status *status)
         "uptime_ms", (json_int_t)status->uptime_ms);
 }
 
-static int run_status(tcn_cli *cli, const tcn_args *args)
+static int ask_agent(const tcn_cli *cli)
 {
     tcn_local *local;
     tcn_local_reply reply;
     agent_status status;
     tcn_fault fault = {0};
-    (void)args;
     int code = tcn_agent_connect(cli, &local);
     if (code != TCN_EXIT_DONE)
         return code;
@@ -211,13 +213,46 @@ static int run_status(tcn_cli *cli, const tcn_args *args)
     return code;
 }
 
+/* Does this home have an agent to ask? A node that is nothing else has, be it running or not. */
+static bool is_agents(const tcn_cli *cli)
+{
+    char home[TCN_HOME_PATH_SIZE], socket[TCN_HOME_PATH_SIZE];
+    struct stat st;
+    tcn_member_home member;
+    if (tcn_cli_home(cli, home, NULL) != TCN_OK || tcn_home_kind_of(home) != TCN_HOME_MEMBER)
+        return false;
+    if (tcn_path_join(home, TCN_HOME_SOCKET, socket, sizeof(socket)) == TCN_OK &&
+        stat(socket, &st) == 0)
+        return true;
+    if (tcn_member_home_open(home, &member, NULL) != TCN_OK)
+        return false; /* the network's part says what is wrong with the home */
+    bool only_node = member.card.roles == TCN_ROLE_NODE;
+    tcn_member_home_fini(&member);
+    return only_node;
+}
+
+static int run_status(tcn_cli *cli, const tcn_args *args)
+{
+    if (!tcn_args_has(args, "broker") && is_agents(cli))
+        return ask_agent(cli);
+    return tcn_broker_status(cli, args);
+}
+
+static const tcn_option options[] = {
+    {.name = "broker", .help = "the broker's state, although an agent runs here"},
+    TCN_NET_OPTIONS,
+    {0}};
+
 const tcn_command tcn_command_status = {
     .name = "status",
     .group = TCN_GROUP_ANYONE,
-    .summary = "how this home's agent is doing",
-    .usage = "",
+    .summary = "how this home's agent, or else its broker, is doing",
+    .usage = "[--broker]",
     .help = "Asks the agent of this home: which brokers it reaches, what it holds, what is still\n"
-            "to come, and whether its trust and its clock are right.",
+            "to come, and whether its trust and its clock are right. In a home without an agent\n"
+            "(publisher, approver, operator, broker) it asks the broker: nodes, lanes, what is\n"
+            "held, its store, its alarms.",
+    .options = options,
     .example = "  tocsin -H /etc/tocsin/cert-north status",
     .run = run_status,
 };

@@ -7,8 +7,8 @@
  *   rejected NODE ID WORD          one verified false
  *   got ID HANDLE N                at the end: how many had it
  *   traffic NODE LANE FIN BIN FOUT BOUT    at the end: frames and bytes each way
- * Ends when --alerts K alerts were "all", when stdin closes (--until-eof), or after --timeout
- * seconds with exit 1. */
+ * Ends when --alerts K alerts were "all" or when stdin closes (--until-eof); with exit 1 after
+ * --timeout seconds. Without any of these it runs until it is killed. */
 #include <tocsin/node.h>
 
 #include <poll.h>
@@ -47,7 +47,7 @@ static struct {
     int answer;
     known_alert alert[ALERTS_MAX];
     unsigned alerts;
-} swarm = {.timeout_s = 60, .answer = -1};
+} swarm = {.answer = -1};
 
 static int64_t wall_ms(void)
 {
@@ -226,14 +226,15 @@ static bool is_done(void)
 static int run(void)
 {
     struct pollfd *fds = calloc(swarm.count + 1, sizeof(*fds));
-    int64_t until = wall_ms() + (int64_t)swarm.timeout_s * 1000;
+    int64_t until = swarm.timeout_s > 0 ? wall_ms() + (int64_t)swarm.timeout_s * 1000 : INT64_MAX;
     bool ended = false;
     for (unsigned i = 0; i < swarm.count; i++)
         fds[i] = (struct pollfd){.fd = tocsin_node_fd(swarm.nodes[i].node), .events = POLLIN};
     fds[swarm.count] = (struct pollfd){.fd = swarm.until_eof ? 0 : -1, .events = POLLIN};
     while (!is_done() && !ended && wall_ms() < until) {
         (void)fflush(stdout);
-        (void)poll(fds, swarm.count + 1, (int)(until - wall_ms()));
+        int64_t left = until - wall_ms();
+        (void)poll(fds, swarm.count + 1, left > 60000 ? 60000 : (int)left);
         for (unsigned i = 0; i < swarm.count; i++)
             if (fds[i].revents != 0)
                 drain(&swarm.nodes[i]);
