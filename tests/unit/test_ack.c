@@ -212,6 +212,24 @@ static void test_limits(void **state)
                      TCN_TOO_LARGE);
 }
 
+/* Signed by the node, but no ack; and one that a newer peer's keys make too large. */
+static void test_payloads(void **state)
+{
+    world *w = *state;
+    tcn_ack opened;
+    uint8_t payload[1600] = {0xa0}, envelope[2048];
+    size_t len;
+    for (size_t size = 1; size <= sizeof(payload); size += sizeof(payload) - 1) {
+        assert_int_equal(tcn_cose_seal(TCN_OBJECT_ACK, world_program(w),
+                                       tcn_bytes_of(payload, size), TCN_ROLE_NODE,
+                                       &world_secrets(w, "node-a")->sign, envelope,
+                                       sizeof(envelope), &len),
+                         TCN_OK);
+        assert_int_equal(open_at(card_of(w, "node-a"), tcn_bytes_of(envelope, len), NOW, &opened),
+                         size == 1 ? TCN_MALFORMED : TCN_TOO_LARGE);
+    }
+}
+
 static void test_damaged(void **state)
 {
     world *w = *state;
@@ -248,13 +266,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(test_round_trip),
-        T(test_whose_it_is),
-        T(test_other_objects),
-        T(test_member_and_key_in_time),
-        T(test_limits),
-        T(test_damaged),
-        cmocka_unit_test(test_words),
+        T(test_round_trip),    T(test_whose_it_is),
+        T(test_other_objects), T(test_member_and_key_in_time),
+        T(test_limits),        T(test_payloads),
+        T(test_damaged),       cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

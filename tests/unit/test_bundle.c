@@ -283,6 +283,34 @@ static void test_mutated(void **state)
     tcn_bundle_fini(&b);
 }
 
+static void test_too_large(void **state)
+{
+    (void)state;
+    tcn_bundle b;
+    size_t size = (size_t)TCN_MAX_BUNDLE_BYTES + 1;
+    uint8_t *large = mem_zeroed(size);
+    assert_int_equal(tcn_bundle_decode(tcn_bytes_of(large, size), &b, NULL), TCN_TOO_LARGE);
+    free(large);
+    /* Issuers by the thousand, each at its limits, that do not fit together. */
+    b = by_hand();
+    uint8_t *payload = NULL;
+    size_t len, many = 600;
+    tcn_issuer model = b.issuer[0];
+    free(b.issuer[1].publish);
+    b.issuer = mem_grown(b.issuer, many * sizeof(*b.issuer));
+    for (size_t i = 0; i < many; i++) {
+        b.issuer[i] = model;
+        b.issuer[i].publishes = TCN_MAX_PATTERNS;
+        b.issuer[i].publish = mem_zeroed(TCN_MAX_PATTERNS * sizeof(*model.publish));
+        for (unsigned p = 0; p < TCN_MAX_PATTERNS; p++)
+            memset(b.issuer[i].publish[p], 'x', TCN_MAX_TOPIC_CHARS);
+    }
+    b.issuers = many;
+    assert_int_equal(encode(&b, &payload, &len), TCN_TOO_LARGE);
+    assert_null(payload);
+    tcn_bundle_fini(&b);
+}
+
 /* More issuers than a frame holds; in order of name, each found by its key. */
 static void test_many_issuers(void **state)
 {
@@ -318,7 +346,8 @@ int main(void)
         cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_each_rule),
         cmocka_unit_test(test_endpoints),      cmocka_unit_test(test_finding),
         cmocka_unit_test(test_default_policy), cmocka_unit_test(test_opening),
-        cmocka_unit_test(test_mutated),        cmocka_unit_test(test_many_issuers),
+        cmocka_unit_test(test_mutated),        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_many_issuers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,7 @@ static void test_states_round_trip(void **state)
         assert_int_equal(tcn_card_is_valid(&decoded, now), i == 0);
         tcn_card_fini(&decoded);
     }
+    assert_string_equal(tcn_member_state_text((tcn_member_state)4), "unknown");
 }
 
 #define WRONG(name, ...)                                                                           \
@@ -236,7 +237,10 @@ static void test_damaged_envelopes(void **state)
     }
     free(bytes);
     static uint8_t large[TCN_MAX_CARD_BYTES + 1];
+    tcn_card card;
     assert_int_equal(open_card(w, tcn_bytes_of(large, sizeof(large))), TCN_TOO_LARGE);
+    assert_int_equal(tcn_card_decode(tcn_bytes_of(large, sizeof(large)), &card, NULL),
+                     TCN_TOO_LARGE);
 }
 
 static void test_mutated_payloads(void **state)

@@ -77,13 +77,12 @@ static parts take_apart(tcn_bytes file)
     return p;
 }
 
-static tcn_err open_parts(const world *w, const parts *p)
+/* Into memory of 65536 bytes. */
+static tcn_bytes put_together(const parts *p, uint8_t *file)
 {
-    static uint8_t file[65536];
     tcn_bytes whole;
-    tcn_fault fault;
     tcn_cbor_writer out;
-    tcn_cbor_writer_init(&out, file, sizeof(file));
+    tcn_cbor_writer_init(&out, file, 65536);
     tcn_cbor_put_array(&out, 3);
     tcn_cbor_put_bytes(&out, p->roster);
     tcn_cbor_put_bytes(&out, p->bundle);
@@ -91,7 +90,14 @@ static tcn_err open_parts(const world *w, const parts *p)
     for (size_t i = 0; i < p->cards; i++)
         tcn_cbor_put_bytes(&out, p->card[i]);
     assert_int_equal(tcn_cbor_writer_done(&out, &whole), TCN_OK);
-    return open_file(w, whole, &fault);
+    return whole;
+}
+
+static tcn_err open_parts(const world *w, const parts *p)
+{
+    static uint8_t file[65536];
+    tcn_fault fault;
+    return open_file(w, put_together(p, file), &fault);
 }
 
 static void test_contents(void **state)
@@ -259,6 +265,100 @@ static void test_parts_that_do_not_belong_together(void **state)
     assert_int_equal(open_parts(w, &bad), TCN_WRONG_TYPE);
 }
 
+/* The authority's own file: its cards count by their hashes, their signatures are not looked at. */
+static void test_own_file(void **state)
+{
+    world *w = *state;
+    parts old = take_apart(world_trust_file(w));
+    world_card_edit(w, "node-a")->clearance = TCN_TLP_GREEN;
+    world_sign(w);
+    const parts good = take_apart(world_trust_file(w));
+    parts bad = good;
+    tcn_fault fault;
+    static uint8_t file[65536];
+    tcn_roster *roster = NULL;
+    assert_int_equal(tcn_roster_open_own(world_trust_file(w), world_authority(w), &roster, &fault),
+                     TCN_OK);
+    assert_int_equal(tcn_roster_find(roster, "node-a"), 2);
+    tcn_roster_unref(&roster);
+    bad.card[2] = old.card[2];
+    assert_int_equal(
+        tcn_roster_open_own(put_together(&bad, file), world_authority(w), &roster, &fault),
+        TCN_HASH_MISMATCH);
+    /* A signature that does not verify: only the thorough way sees it. */
+    uint8_t *envelope = mem_copy(good.card[2]);
+    envelope[good.card[2].len - 1] ^= 1;
+    bad.card[2] = tcn_bytes_of(envelope, good.card[2].len);
+    assert_int_equal(
+        tcn_roster_open_own(put_together(&bad, file), world_authority(w), &roster, &fault), TCN_OK);
+    tcn_roster_unref(&roster);
+    assert_int_equal(open_parts(w, &bad), TCN_BAD_SIGNATURE);
+    bad.card[2] = good.bundle;
+    assert_int_equal(
+        tcn_roster_open_own(put_together(&bad, file), world_authority(w), &roster, &fault),
+        TCN_WRONG_TYPE);
+    free(envelope);
+}
+
+/* Rosters that the authority signed, but that say nonsense. */
+static void test_roster_payloads(void **state)
+{
+    world *w = *state;
+    const struct {
+        uint64_t version, issued, expires;
+        bool ours;
+        const char *names[2];
+        tcn_err expected;
+    } row[] = {
+        {1, 5, 6, true, {NULL, NULL}, TCN_MALFORMED}, /* good, but the cards are missing */
+        {0, 5, 6, true, {NULL, NULL}, TCN_MALFORMED},
+        {1, 6, 6, true, {NULL, NULL}, TCN_MALFORMED},
+        {1, 5, 6, false, {NULL, NULL}, TCN_WRONG_PROGRAM},
+        {1, 5, 6, true, {"b", "a"}, TCN_MALFORMED},
+        {1, 5, 6, true, {"a", "a"}, TCN_MALFORMED},
+        {1, 5, 6, true, {"A", "b"}, TCN_MALFORMED},
+    };
+    static const char *const said[] = {"",        "versions begin", "expires", "another program",
+                                       "members", "members",        "members"};
+    for (size_t i = 0; i < COUNT(row); i++) {
+        static uint8_t file[65536];
+        uint8_t payload[512], envelope[1024];
+        tcn_bytes bytes;
+        size_t len;
+        tcn_cbor_writer out;
+        tcn_id program = row[i].ours ? *world_program(w) : (tcn_id){{1}};
+        tcn_cbor_writer_init(&out, payload, sizeof(payload));
+        tcn_cbor_put_map(&out, 6);
+        tcn_cbor_put_uint(&out, 1);
+        tcn_cbor_put_id(&out, &program);
+        tcn_cbor_put_uint(&out, 2);
+        tcn_cbor_put_text(&out, "test");
+        tcn_cbor_put_uint(&out, 3);
+        tcn_cbor_put_uint(&out, row[i].version);
+        tcn_cbor_put_uint(&out, 4);
+        tcn_cbor_put_uint(&out, row[i].issued);
+        tcn_cbor_put_uint(&out, 5);
+        tcn_cbor_put_uint(&out, row[i].expires);
+        tcn_cbor_put_uint(&out, 6);
+        tcn_cbor_put_array(&out, row[i].names[0] != NULL ? 2 : 0);
+        for (size_t n = 0; n < 2 && row[i].names[0] != NULL; n++) {
+            tcn_cbor_put_array(&out, 2);
+            tcn_cbor_put_text(&out, row[i].names[n]);
+            tcn_cbor_put_hash(&out, &(tcn_hash){{1}});
+        }
+        assert_int_equal(tcn_cbor_writer_done(&out, &bytes), TCN_OK);
+        assert_int_equal(tcn_cose_seal(TCN_OBJECT_ROSTER, world_program(w), bytes,
+                                       TCN_ROLE_AUTHORITY, world_authority_secret(w), envelope,
+                                       sizeof(envelope), &len),
+                         TCN_OK);
+        parts p = take_apart(world_trust_file(w));
+        p.roster = tcn_bytes_of(envelope, len);
+        tcn_fault fault;
+        assert_int_equal(open_file(w, put_together(&p, file), &fault), row[i].expected);
+        assert_non_null(strstr(fault.text, said[i]));
+    }
+}
+
 static void test_names_must_agree(void **state)
 {
     world *w = *state;
@@ -402,6 +502,8 @@ int main(void)
         T(test_unchanged_cards_keep_their_bytes),
         T(test_what_is_not_signed),
         T(test_parts_that_do_not_belong_together),
+        T(test_own_file),
+        T(test_roster_payloads),
         T(test_names_must_agree),
         T(test_damaged_files),
         T(test_find_transport),

@@ -15,10 +15,17 @@
 #include "tests/support/mem.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define BYTES(text) tcn_bytes_of(text, sizeof(text) - 1)
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
 
-static const tcn_id id = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
-static const tcn_hash hash = {{0xaa, 0xbb}};
+#define ID                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16                                  \
+        }                                                                                          \
+    }
 
 /* Two ids, and [id, 5], as list items; two envelopes; two maps. */
 static const uint8_t two_ids[] = {0x50, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
@@ -29,109 +36,105 @@ static const uint8_t two_envelopes[] = {0x43, 'a', 'b', 'c', 0x41, 'd'};
 static const uint8_t two_maps[] = {0xa1, 1, 0x61, 'x', 0xa0};
 static const uint8_t a_map[] = {0xa2, 1, 0x18, 200, 5, 0x38, 40};
 
-#define RAW(array) tcn_bytes_of(array, sizeof(array))
-#define LIST(n, array) ((tcn_list){n, RAW(array)})
+#define RAW(array)                                                                                 \
+    {                                                                                              \
+        array, sizeof(array)                                                                       \
+    }
+#define LIST(n, array)                                                                             \
+    {                                                                                              \
+        n, RAW(array)                                                                              \
+    }
 
 /* Every op, mostly twice: with everything there and with as little as possible. */
-static const tcn_wire *samples(size_t *ret_count)
-{
-    static tcn_wire w[48];
-    size_t n = 0;
-    const tcn_wire all[] = {
-        {.op = TCN_OP_HELLO,
-         .hello = {.versions = 2,
-                   .version = {1, UINT64_MAX},
-                   .mode = TCN_MODE_NODE,
-                   .instance = id,
-                   .trust_version = 7,
-                   .has_subscriptions = true,
-                   .subscriptions = 2,
-                   .subscription = {BYTES("advisory.>"), BYTES("*.x")},
-                   .epoch = id,
-                   .generation = 3,
-                   .has_cursor = {true, true},
-                   .cursor = {{5, UINT64_MAX}, {0, 1}},
-                   .lanes = 3,
-                   .software = BYTES("tocsin-agent 0.1.0")}},
-        {.op = TCN_OP_HELLO,
-         .hello = {.versions = 1, .version = {1}, .instance = id, .software = BYTES("x")}},
-        {.op = TCN_OP_HELLO,
-         .hello = {.versions = 1,
-                   .version = {1},
-                   .mode = TCN_MODE_NODE,
-                   .instance = id,
-                   .has_subscriptions = true, /* nothing at all */
-                   .has_cursor = {false, true},
-                   .cursor = {{0, 0}, {9, 9}},
-                   .software = BYTES("x")}},
-        {.op = TCN_OP_PING},
-        {.op = TCN_OP_SUBMIT, .submit = {1, BYTES("envelope")}},
-        {.op = TCN_OP_APPROVE, .approve = {2, id, hash, BYTES("signature")}},
-        {.op = TCN_OP_UPLOAD, .upload = {3, id, 49152, BYTES("piece")}},
-        {.op = TCN_OP_RECEIPT, .receipt = {TCN_LANE_EMERGENCY, id, {77, 88}}},
-        {.op = TCN_OP_BODIES, .ids = LIST(2, two_ids)},
-        {.op = TCN_OP_REJECTED, .rejected = LIST(1, one_rejected)},
-        {.op = TCN_OP_ACK, .envelope = BYTES("ack")},
-        {.op = TCN_OP_FETCH, .fetch = {id, 49152}},
-        {.op = TCN_OP_METRICS, .map = RAW(a_map)},
-        {.op = TCN_OP_METRICS},
-        {.op = TCN_OP_QUERY, .query = {5, TCN_QUERY_BOARD, RAW(a_map), BYTES("place"), 100}},
-        {.op = TCN_OP_QUERY, .query = {.req = 5, .what = TCN_QUERY_STATUS}},
-        {.op = TCN_OP_TRUST_GET, .trust_get = {12, 49152}},
-        {.op = TCN_OP_ROSTER_PUT, .roster_put = {6, 100000, 49152, BYTES("piece")}},
-        {.op = TCN_OP_WELCOME,
-         .welcome = {.version = 1,
-                     .epoch = id,
-                     .generation = 4,
-                     .trust_version = 9,
-                     .time = {1790000000000},
-                     .broker = BYTES("broker-1"),
-                     .heartbeat_ms = 15000,
-                     .has_start = {true, true},
-                     .start = {10, 20},
-                     .max_body_bytes = 33554432,
-                     .window_bytes = 262144}},
-        {.op = TCN_OP_WELCOME, .welcome = {.version = 1, .epoch = id, .broker = BYTES("b")}},
-        {.op = TCN_OP_TRUST, .trust = {9, 5, 0, BYTES("piece")}},
-        {.op = TCN_OP_CARD, .envelope = BYTES("card")},
-        {.op = TCN_OP_ALERTS,
-         .alerts = {TCN_LANE_BULK, 9, {100, UINT64_MAX}, LIST(2, two_envelopes)}},
-        {.op = TCN_OP_ALERTS, .alerts = {.lane = TCN_LANE_EMERGENCY}},
-        {.op = TCN_OP_ANSWER,
-         .answer = {.req = 1,
-                    .error = TCN_OK,
-                    .has_id = true,
-                    .id = id,
-                    .has_state = true,
-                    .accepted = true,
-                    .has_seq = true,
-                    .seq = 0,
-                    .handle = BYTES("MSRC-2026-014"),
-                    .has_entitled = true,
-                    .entitled = 40,
-                    .has_missing = true,
-                    .has_offset = true,
-                    .offset = 123456,
-                    .broker = BYTES("broker-1"),
-                    .text = BYTES("fine")}},
-        {.op = TCN_OP_ANSWER, .answer = {.req = 1, .error = TCN_TOPIC_DENIED}},
-        {.op = TCN_OP_BODIES_OK, .ids = LIST(2, two_ids)},
-        {.op = TCN_OP_ACK_OK, .ack_ok = {id, 3, TCN_CONFLICT}},
-        {.op = TCN_OP_BODY, .body = {id, 0, 5, BYTES("piece")}},
-        {.op = TCN_OP_BODY_GONE, .body_gone = {id, TCN_NOT_FOUND}},
-        {.op = TCN_OP_RESULT,
-         .result = {7, TCN_OK, LIST(2, two_maps), BYTES("next"), BYTES("two of them")}},
-        {.op = TCN_OP_RESULT, .result = {.req = 7, .error = TCN_DENIED}},
-        {.op = TCN_OP_PONG},
-        {.op = TCN_OP_GENERATION, .generation = 5},
-        {.op = TCN_OP_ERROR, .error = {TCN_STALE, BYTES("trust version 3 is too old")}},
-        {.op = TCN_OP_REJECTED_OK, .ids = LIST(2, two_ids)},
-    };
-    for (; n < COUNT(all); n++)
-        w[n] = all[n];
-    *ret_count = n;
-    return w;
-}
+static const tcn_wire samples[] = {
+    {.op = TCN_OP_HELLO,
+     .hello = {.versions = 2,
+               .version = {1, UINT64_MAX},
+               .mode = TCN_MODE_NODE,
+               .instance = ID,
+               .trust_version = 7,
+               .has_subscriptions = true,
+               .subscriptions = 2,
+               .subscription = {BYTES("advisory.>"), BYTES("*.x")},
+               .epoch = ID,
+               .generation = 3,
+               .has_cursor = {true, true},
+               .cursor = {{5, UINT64_MAX}, {0, 1}},
+               .lanes = 3,
+               .software = BYTES("tocsin-agent 0.1.0")}},
+    {.op = TCN_OP_HELLO,
+     .hello = {.versions = 1, .version = {1}, .instance = ID, .software = BYTES("x")}},
+    {.op = TCN_OP_HELLO,
+     .hello = {.versions = 1,
+               .version = {1},
+               .mode = TCN_MODE_NODE,
+               .instance = ID,
+               .has_subscriptions = true, /* nothing at all */
+               .has_cursor = {false, true},
+               .cursor = {{0, 0}, {9, 9}},
+               .software = BYTES("x")}},
+    {.op = TCN_OP_PING},
+    {.op = TCN_OP_SUBMIT, .submit = {1, BYTES("envelope")}},
+    {.op = TCN_OP_APPROVE, .approve = {2, ID, {{0xaa, 0xbb}}, BYTES("signature")}},
+    {.op = TCN_OP_UPLOAD, .upload = {3, ID, 49152, BYTES("piece")}},
+    {.op = TCN_OP_RECEIPT, .receipt = {TCN_LANE_EMERGENCY, ID, {77, 88}}},
+    {.op = TCN_OP_BODIES, .ids = LIST(2, two_ids)},
+    {.op = TCN_OP_REJECTED, .rejected = LIST(1, one_rejected)},
+    {.op = TCN_OP_ACK, .envelope = BYTES("ack")},
+    {.op = TCN_OP_FETCH, .fetch = {ID, 49152}},
+    {.op = TCN_OP_METRICS, .map = RAW(a_map)},
+    {.op = TCN_OP_METRICS},
+    {.op = TCN_OP_QUERY, .query = {5, TCN_QUERY_BOARD, RAW(a_map), BYTES("place"), 100}},
+    {.op = TCN_OP_QUERY, .query = {.req = 5, .what = TCN_QUERY_STATUS}},
+    {.op = TCN_OP_TRUST_GET, .trust_get = {12, 49152}},
+    {.op = TCN_OP_ROSTER_PUT, .roster_put = {6, 100000, 49152, BYTES("piece")}},
+    {.op = TCN_OP_WELCOME,
+     .welcome = {.version = 1,
+                 .epoch = ID,
+                 .generation = 4,
+                 .trust_version = 9,
+                 .time = {1790000000000},
+                 .broker = BYTES("broker-1"),
+                 .heartbeat_ms = 15000,
+                 .has_start = {true, true},
+                 .start = {10, 20},
+                 .max_body_bytes = 33554432,
+                 .window_bytes = 262144}},
+    {.op = TCN_OP_WELCOME, .welcome = {.version = 1, .epoch = ID, .broker = BYTES("b")}},
+    {.op = TCN_OP_TRUST, .trust = {9, 5, 0, BYTES("piece")}},
+    {.op = TCN_OP_CARD, .envelope = BYTES("card")},
+    {.op = TCN_OP_ALERTS, .alerts = {TCN_LANE_BULK, 9, {100, UINT64_MAX}, LIST(2, two_envelopes)}},
+    {.op = TCN_OP_ALERTS, .alerts = {.lane = TCN_LANE_EMERGENCY}},
+    {.op = TCN_OP_ANSWER,
+     .answer = {.req = 1,
+                .error = TCN_OK,
+                .has_id = true,
+                .id = ID,
+                .has_state = true,
+                .accepted = true,
+                .has_seq = true,
+                .seq = 0,
+                .handle = BYTES("MSRC-2026-014"),
+                .has_entitled = true,
+                .entitled = 40,
+                .has_missing = true,
+                .has_offset = true,
+                .offset = 123456,
+                .broker = BYTES("broker-1"),
+                .text = BYTES("fine")}},
+    {.op = TCN_OP_ANSWER, .answer = {.req = 1, .error = TCN_TOPIC_DENIED}},
+    {.op = TCN_OP_BODIES_OK, .ids = LIST(2, two_ids)},
+    {.op = TCN_OP_ACK_OK, .ack_ok = {ID, 3, TCN_CONFLICT}},
+    {.op = TCN_OP_BODY, .body = {ID, 0, 5, BYTES("piece")}},
+    {.op = TCN_OP_BODY_GONE, .body_gone = {ID, TCN_NOT_FOUND}},
+    {.op = TCN_OP_RESULT,
+     .result = {7, TCN_OK, LIST(2, two_maps), BYTES("next"), BYTES("two of them")}},
+    {.op = TCN_OP_RESULT, .result = {.req = 7, .error = TCN_DENIED}},
+    {.op = TCN_OP_PONG},
+    {.op = TCN_OP_GENERATION, .generation = 5},
+    {.op = TCN_OP_ERROR, .error = {TCN_STALE, BYTES("trust version 3 is too old")}},
+    {.op = TCN_OP_REJECTED_OK, .ids = LIST(2, two_ids)},
+};
 
 static tcn_bytes encode(const tcn_wire *wire, uint8_t *frame)
 {
@@ -144,14 +147,12 @@ static void test_round_trip(void **state)
 {
     (void)state;
     static uint8_t frame[TCN_MAX_FRAME_BYTES], again[TCN_MAX_FRAME_BYTES];
-    size_t count;
-    const tcn_wire *wires = samples(&count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < COUNT(samples); i++) {
         tcn_wire wire;
-        tcn_bytes first = encode(&wires[i], frame);
+        tcn_bytes first = encode(&samples[i], frame);
         assert_int_equal(tcn_cbor_check(first, TCN_MAX_CBOR_DEPTH), TCN_OK);
         assert_int_equal(tcn_wire_decode(first, &wire), TCN_OK);
-        assert_int_equal(wire.op, wires[i].op);
+        assert_int_equal(wire.op, samples[i].op);
         tcn_bytes second = encode(&wire, again);
         assert_true(tcn_bytes_equal(first, second));
     }
@@ -160,13 +161,11 @@ static void test_round_trip(void **state)
 static void test_every_op_has_a_sample(void **state)
 {
     (void)state;
-    size_t count;
-    const tcn_wire *wires = samples(&count);
 #define X(name, number, word)                                                                      \
     do {                                                                                           \
         bool found = false;                                                                        \
-        for (size_t i = 0; i < count; i++)                                                         \
-            found = found || wires[i].op == TCN_OP_##name;                                         \
+        for (size_t i = 0; i < COUNT(samples); i++)                                                \
+            found = found || samples[i].op == TCN_OP_##name;                                       \
         assert_true(found);                                                                        \
         assert_string_equal(tcn_op_word(number), word);                                            \
     } while (0);
@@ -180,25 +179,23 @@ static void test_values_survive(void **state)
 {
     (void)state;
     static uint8_t frame[TCN_MAX_FRAME_BYTES];
-    size_t count;
-    const tcn_wire *wires = samples(&count);
     tcn_wire wire;
-    assert_int_equal(tcn_wire_decode(encode(&wires[0], frame), &wire), TCN_OK);
+    assert_int_equal(tcn_wire_decode(encode(&samples[0], frame), &wire), TCN_OK);
     assert_int_equal(wire.hello.versions, 2);
     assert_true(wire.hello.version[1] == UINT64_MAX);
     assert_int_equal(wire.hello.mode, TCN_MODE_NODE);
     assert_int_equal(wire.hello.subscriptions, 2);
-    assert_true(tcn_bytes_equal(wire.hello.subscription[1], BYTES("*.x")));
+    assert_true(tcn_bytes_equal(wire.hello.subscription[1], tcn_bytes_str("*.x")));
     assert_true(wire.hello.has_cursor[TCN_LANE_BULK]);
     assert_true(wire.hello.cursor[TCN_LANE_BULK].seq == 5);
     assert_true(wire.hello.cursor[TCN_LANE_EMERGENCY].tag == 1);
     assert_int_equal(wire.hello.lanes, 3);
-    assert_true(tcn_id_equal(&wire.hello.epoch, &id));
-    assert_int_equal(tcn_wire_decode(encode(&wires[1], frame), &wire), TCN_OK);
+    assert_true(tcn_id_equal(&wire.hello.epoch, &(tcn_id)ID));
+    assert_int_equal(tcn_wire_decode(encode(&samples[1], frame), &wire), TCN_OK);
     assert_false(wire.hello.has_subscriptions);
     assert_false(wire.hello.has_cursor[0] || wire.hello.has_cursor[1]);
     assert_true(tcn_id_is_zero(&wire.hello.epoch));
-    assert_int_equal(tcn_wire_decode(encode(&wires[2], frame), &wire), TCN_OK);
+    assert_int_equal(tcn_wire_decode(encode(&samples[2], frame), &wire), TCN_OK);
     assert_true(wire.hello.has_subscriptions);
     assert_int_equal(wire.hello.subscriptions, 0);
     assert_true(wire.hello.has_cursor[1] && !wire.hello.has_cursor[0]);
@@ -224,7 +221,7 @@ static void test_answers_and_lists(void **state)
     tcn_cbor_reader_init(&r, wire.ids.raw);
     tcn_id first = tcn_cbor_get_id(&r), second = tcn_cbor_get_id(&r);
     assert_int_equal(tcn_cbor_reader_done(&r), TCN_OK);
-    assert_true(tcn_id_equal(&first, &id));
+    assert_true(tcn_id_equal(&first, &(tcn_id)ID));
     assert_int_equal(second.b[15], 17);
 }
 
@@ -232,7 +229,7 @@ static void test_bytes_by_hand(void **state)
 {
     (void)state;
     static uint8_t frame[TCN_MAX_FRAME_BYTES];
-    tcn_wire receipt = {.op = TCN_OP_RECEIPT, .receipt = {TCN_LANE_EMERGENCY, id, {300, 7}}};
+    tcn_wire receipt = {.op = TCN_OP_RECEIPT, .receipt = {TCN_LANE_EMERGENCY, ID, {300, 7}}};
     assert_true(tcn_bytes_equal(encode(&receipt, frame),
                                 HEX("85 06 01 50 0102030405060708090a0b0c0d0e0f10 19012c 07")));
     tcn_wire ping = {.op = TCN_OP_PING};
@@ -318,7 +315,7 @@ static void test_hello_limits(void **state)
     bad = good;
     bad.hello.has_subscriptions = true;
     bad.hello.subscriptions = 1;
-    bad.hello.subscription[0] = BYTES("Not A Pattern");
+    bad.hello.subscription[0] = (tcn_bytes)BYTES("Not A Pattern");
     refuse_hello(&bad);
     bad = good;
     bad.hello.lanes = 4;
@@ -347,7 +344,7 @@ static void test_sizes(void **state)
     assert_int_equal(tcn_wire_decode(encode(&submit, frame), &wire), TCN_OK);
     submit.submit.envelope.len++;
     assert_int_equal(tcn_wire_decode(encode(&submit, frame), &wire), TCN_MALFORMED);
-    tcn_wire upload = {.op = TCN_OP_UPLOAD, .upload = {1, id, 0, {large, TCN_MAX_CHUNK_BYTES}}};
+    tcn_wire upload = {.op = TCN_OP_UPLOAD, .upload = {1, ID, 0, {large, TCN_MAX_CHUNK_BYTES}}};
     assert_int_equal(tcn_wire_decode(encode(&upload, frame), &wire), TCN_OK);
     upload.upload.bytes.len++;
     assert_int_equal(tcn_wire_decode(encode(&upload, frame), &wire), TCN_MALFORMED);
@@ -369,10 +366,8 @@ static void test_truncated_anywhere(void **state)
 {
     (void)state;
     static uint8_t frame[TCN_MAX_FRAME_BYTES];
-    size_t count;
-    const tcn_wire *wires = samples(&count);
-    for (size_t i = 0; i < count; i++) {
-        tcn_bytes whole = encode(&wires[i], frame);
+    for (size_t i = 0; i < COUNT(samples); i++) {
+        tcn_bytes whole = encode(&samples[i], frame);
         for (size_t len = 0; len < whole.len; len++) {
             tcn_wire wire;
             uint8_t *copy = mem_copy(tcn_bytes_of(whole.ptr, len));
@@ -394,10 +389,9 @@ static void test_mutated(void **state)
     (void)state;
     static uint8_t frame[TCN_MAX_FRAME_BYTES];
     uint32_t seed = 1;
-    size_t count, taken = 0;
-    const tcn_wire *wires = samples(&count);
+    size_t taken = 0;
     for (unsigned round = 0; round < 60000; round++) {
-        tcn_bytes whole = encode(&wires[round % count], frame);
+        tcn_bytes whole = encode(&samples[round % COUNT(samples)], frame);
         uint8_t *copy = mem_copy(whole);
         for (unsigned hits = 1 + next_random(&seed) % 3; hits > 0; hits--)
             copy[next_random(&seed) % whole.len] = (uint8_t)next_random(&seed);
