@@ -86,10 +86,9 @@ int tcn_cli_usage(const tcn_cli *cli, const char *format, ...)
     if (cli->json)
         return TCN_EXIT_USAGE;
     if (cli->command != NULL)
-        (void)fprintf(stderr, "usage: tocsin %s %s\nMore: tocsin help %s\n", cli->command->name,
-                      cli->command->usage, cli->command->name);
-    else
-        (void)fprintf(stderr, "More: tocsin help\n");
+        tcn_help_usage(stderr, cli->command);
+    (void)fprintf(stderr, "More: tocsin help%s%s\n", cli->command != NULL ? " " : "",
+                  cli->command != NULL ? cli->command->name : "");
     return TCN_EXIT_USAGE;
 }
 

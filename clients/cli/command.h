@@ -86,6 +86,8 @@ tcn_wall tcn_cli_now(void);
 const tcn_command *const *tcn_commands(unsigned *ret_count);
 /* Options that every command has. */
 extern const tcn_option tcn_global_options[];
+/* "usage: tocsin NAME ...", wrapped (help.c). */
+void tcn_help_usage(FILE *out, const tcn_command *command);
 /* The help of one command on stdout (help.c). */
 void tcn_help_command(const tcn_command *command);
 /* The list of all commands; of those whose first word is noun if it is not NULL. */

@@ -5,6 +5,10 @@
 #include "command.h"
 #include "out.h"
 
+#define LINE_COLUMNS 84
+#define USAGE_INDENT 11
+#define OPTION_INDENT 27
+
 static const char *const headings[] = {
 #define X(name, heading) heading,
     TCN_GROUP_TABLE(X)
@@ -39,28 +43,62 @@ void tcn_help_overview(FILE *out, const char *noun)
     (void)fprintf(out, "\nOne of them explained, with an example: tocsin help COMMAND\n");
 }
 
+/* Prints words from a column on, going on at indent in the next line. With whole_groups what stands
+ * in brackets is one word. */
+static void wrap(FILE *out, const char *text, size_t column, size_t indent, bool whole_groups)
+{
+    bool first = true;
+    while (text[strspn(text, " \n")] != '\0') {
+        text += strspn(text, " \n");
+        size_t len = 0;
+        for (int depth = 0; text[len] != '\0' && (depth > 0 || strchr(" \n", text[len]) == NULL);
+             len++)
+            if (whole_groups)
+                depth += (strchr("([", text[len]) != NULL) - (strchr(")]", text[len]) != NULL);
+        if (!first && column + 1 + len > LINE_COLUMNS) {
+            (void)fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (!first) {
+            (void)fputc(' ', out);
+            column++;
+        }
+        (void)fprintf(out, "%.*s", (int)len, text);
+        column += len;
+        text += len;
+        first = false;
+    }
+    (void)fputc('\n', out);
+}
+
+void tcn_help_usage(FILE *out, const tcn_command *command)
+{
+    int column = fprintf(out, "usage: tocsin %s ", command->name);
+    wrap(out, command->usage, column > 0 ? (size_t)column : 0, USAGE_INDENT, true);
+}
+
 static void print_options(const char *heading, const tcn_option *options)
 {
     if (options == NULL || options->name == NULL)
         return;
     (void)printf("\n%s\n", heading);
     for (const tcn_option *o = options; o->name != NULL; o++) {
-        char left[64];
-        char letter[8] = "";
+        char left[64], letter[8] = "", text[512];
         if (o->letter != 0)
             (void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
         (void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->arg != NULL ? " " : "",
                        o->arg != NULL ? o->arg : "");
-        (void)printf("  %-24s %s%s\n", left, o->help,
-                     (o->flags & TCN_OPTION_MANY) != 0 ? " (may be repeated)" : "");
+        (void)snprintf(text, sizeof(text), "%s%s", o->help,
+                       (o->flags & TCN_OPTION_MANY) != 0 ? " (may be repeated)" : "");
+        (void)printf("  %-24s ", left);
+        wrap(stdout, text, OPTION_INDENT, OPTION_INDENT, false);
     }
 }
 
 void tcn_help_command(const tcn_command *command)
 {
-    (void)printf("tocsin %s - %s\n\nusage: tocsin %s%s%s\n\n%s\n", command->name, command->summary,
-                 command->name, command->usage[0] != '\0' ? " " : "", command->usage,
-                 command->help);
+    (void)printf("tocsin %s - %s\n\n", command->name, command->summary);
+    tcn_help_usage(stdout, command);
+    (void)printf("\n%s\n", command->help);
     print_options("Options", command->options);
     print_options("Options of every command", tcn_global_options);
     (void)printf("\nExample\n%s\n", command->example);

@@ -231,17 +231,15 @@ const tcn_command tcn_command_member_add = {
     .name = "member add",
     .group = TCN_GROUP_AUTHORITY,
     .summary = "add a member",
-    .usage = "NAME --roles LIST (--request FILE | --generate-keys) [--clearance TLP]\n"
-             "           [--receive PATTERNS] [--publish PATTERNS] [--emergency] [--communities "
+    .usage = "NAME --roles LIST (--request FILE | --generate-keys) [--clearance TLP] "
+             "[--receive PATTERNS] [--publish PATTERNS] [--emergency] [--communities "
              "LIST]",
     .help = "Adds a member and signs the next version of the trust. With --request the member's\n"
             "secret keys never leave it: check with it, on another channel, that the request is\n"
             "its own, and hand back members/NAME.invite. With --generate-keys its complete home\n"
             "is made in members/NAME. A broker whose home is at hand takes it within a second.",
-    .example = "  tocsin -H /srv/energy member add cert-north --roles node --request "
-               "cert-north.request\n"
-               "  tocsin -H /srv/energy member add vendor --roles publisher,approver --clearance "
-               "red \\\n"
+    .example = "  tocsin member add cert-north --roles node --request cert-north.request\n"
+               "  tocsin member add vendor --roles publisher,approver --clearance red \\\n"
                "      --publish 'advisory.>' --emergency --generate-keys",
     .next = "  tocsin member show NAME shows it; tocsin member set NAME changes it.",
     .options = add_options,
@@ -350,8 +348,8 @@ const tcn_command tcn_command_member_set = {
     .name = "member set",
     .group = TCN_GROUP_AUTHORITY,
     .summary = "change what a member may do",
-    .usage = "NAME [--roles LIST] [--clearance TLP] [--receive PATTERNS] [--publish PATTERNS]\n"
-             "           [--emergency | --no-emergency] [--communities LIST]",
+    .usage = "NAME [--roles LIST] [--clearance TLP] [--receive PATTERNS] [--publish PATTERNS] "
+             "[--emergency | --no-emergency] [--communities LIST]",
     .help = "Replaces what the options name and leaves the rest; a list is replaced whole, and\n"
             "\"\" empties it. The card is valid for the program's lifetime again. A member that\n"
             "may receive more than before is sent what is in force; one that may receive less is\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* program.c - tocsin init: a new program with its authority's key and one broker. */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -29,8 +30,9 @@ typedef struct {
 static bool write_host(const char *host, char ret_text[static TCN_HOST_CHARS + 3])
 {
     size_t len = strlen(host);
-    bool bare_v6 = strchr(host, ':') != NULL && host[0] != '[';
-    if (len == 0 || len > TCN_HOST_CHARS || (bare_v6 && len > TCN_HOST_CHARS - 2))
+    struct in6_addr ignored_v6;
+    bool bare_v6 = inet_pton(AF_INET6, host, &ignored_v6) == 1;
+    if (len == 0 || len > TCN_HOST_CHARS)
         return false;
     (void)snprintf(ret_text, TCN_HOST_CHARS + 3, bare_v6 ? "[%s]" : "%s", host);
     char with_port[TCN_HOST_CHARS + 16];
