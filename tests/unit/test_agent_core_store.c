@@ -225,6 +225,73 @@ static void test_a_damaged_record_is_not_fatal(void **state)
     assert_int_equal(rig_inbox(rig, true).items, 1);
 }
 
+static void damage(agent_rig *rig, char table)
+{
+    tcn_store store = mem_store_port(rig->ports.store);
+    tcn_bytes key = tcn_bytes_of(&table, 1);
+    assert_int_equal(store.ops->begin(store.self, TCN_TXN_WRITE), TCN_OK);
+    assert_int_equal(store.ops->put(store.self, key, tcn_bytes_str("rubbish")), TCN_OK);
+    assert_int_equal(store.ops->commit(store.self), TCN_OK);
+}
+
+static void test_lost_counts_are_counted_anew(void **state)
+{
+    agent_rig *rig = *state;
+    world_alert one = simple(rig), two = simple(rig);
+    world_alert far = world_alert_make(
+        rig->w, &(world_options){.publisher = "pub", .external = true, .body = "far"});
+    rig_alert(rig, 1, &one, TCN_LANE_BULK);
+    (void)rig_ack(rig, "last", TCN_ANSWER_SEEN);
+    rig_alert(rig, 2, &far, TCN_LANE_BULK);
+    damage(rig, 'n');
+    rig_restart(rig);
+    tcn_local_reply reply = rig_status(rig);
+    assert_int_equal(rig_number(&reply, 0, 6), 2);
+    assert_int_equal(rig_number(&reply, 0, 7), 1);
+    assert_int_equal(rig_number(&reply, 0, 8), 1);
+    assert_int_equal(rig_number(&reply, 0, 10), 1);
+    rig_serve(rig);
+    rig_alert(rig, 3, &two, TCN_LANE_BULK);
+    assert_int_equal(rig_inbox(rig, true).items, 3);
+    assert_non_null(mem_ports_line(&rig->ports, "record-damaged", 0));
+}
+
+static void test_a_damaged_place_begins_from_nothing(void **state)
+{
+    agent_rig *rig = *state;
+    tcn_wire wire;
+    world_alert one = simple(rig);
+    rig_alert(rig, 1, &one, TCN_LANE_BULK);
+    tcn_store store = mem_store_port(rig->ports.store);
+    assert_int_equal(store.ops->begin(store.self, TCN_TXN_WRITE), TCN_OK);
+    assert_int_equal(store.ops->put(store.self, tcn_bytes_str("kbroker"), tcn_bytes_str("rubbish")),
+                     TCN_OK);
+    assert_int_equal(store.ops->commit(store.self), TCN_OK);
+    rig_restart(rig);
+    rig_up(rig, RIG_SESSION);
+    rig_expect(rig, RIG_SESSION, TCN_OP_HELLO, &wire);
+    assert_false(wire.hello.has_cursor[TCN_LANE_BULK]);
+    assert_true(tcn_id_is_zero(&wire.hello.epoch));
+}
+
+static void test_a_damaged_bundle_is_the_homes_again(void **state)
+{
+    agent_rig *rig = *state;
+    damage(rig, 'b');
+    rig_restart(rig);
+    assert_int_equal(tcn_agent_bundle(rig->agent)->version, 1);
+}
+
+static void test_a_store_without_its_owner_is_refused(void **state)
+{
+    agent_rig *rig = *state;
+    tcn_fault fault;
+    damage(rig, 'm');
+    tcn_agent_destroy(&rig->agent);
+    mem_ports_crash(&rig->ports);
+    assert_int_equal(rig_try_start(rig, &fault), TCN_MALFORMED);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -235,6 +302,10 @@ int main(void)
         T(test_a_broken_disk_ends_the_turn_unsaid),
         T(test_any_write_may_fail),
         T(test_a_damaged_record_is_not_fatal),
+        T(test_lost_counts_are_counted_anew),
+        T(test_a_damaged_place_begins_from_nothing),
+        T(test_a_damaged_bundle_is_the_homes_again),
+        T(test_a_store_without_its_owner_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,13 +42,56 @@ static tcn_err save_counts(tcn_agent *a)
     return tcn_agent_put(a, &key, tcn_bytes_of(bytes, at));
 }
 
+/* What one entry adds to the counts. */
+static void count_entry(tcn_agent_counts *counts, char table, tcn_bytes value)
+{
+    tcn_agent_record record;
+    tcn_agent_fetch fetch;
+    switch (table) {
+    case 'A':
+        counts->held++;
+        if (tcn_agent_record_decode(value, &record) == TCN_OK && tcn_agent_is_unacked(&record))
+            counts->unacked++;
+        break;
+    case 'F':
+        counts->to_fetch++;
+        if (tcn_agent_fetch_decode(value, &fetch) == TCN_OK)
+            counts->fetch_bytes += fetch.size;
+        break;
+    case 'O': counts->outbox++; break;
+    case 'J': counts->reports++; break;
+    default: break;
+    }
+}
+
+/* The counts of a store whose record of them is lost. */
+static tcn_err recount(tcn_agent *a)
+{
+    tcn_agent_counts *counts = &a->next.counts;
+    for (const char *table = "AFOJI"; *table != '\0'; table++) {
+        tcn_agent_key prefix = tcn_agent_key_of(*table), key;
+        tcn_bytes value;
+        tcn_err err = tcn_agent_first(a, &prefix, NULL, &key, &value);
+        for (; err == TCN_OK; err = tcn_agent_first(a, &prefix, &key, &key, &value)) {
+            count_entry(counts, *table, value);
+            if (*table == 'I' && key.len == 9)
+                counts->serial = tcn_agent_get_u64(key.b + 1);
+            if (*table == 'O' && key.len == 9)
+                counts->outbox_serial = tcn_agent_get_u64(key.b + 1);
+        }
+        if (err != TCN_NOT_FOUND)
+            return err;
+    }
+    return save_counts(a);
+}
+
 static tcn_err load_counts(tcn_agent *a)
 {
     tcn_agent_key key = tcn_agent_key_of('n');
     tcn_bytes value;
     tcn_err err = tcn_agent_get(a, &key, &value);
     if (err == TCN_NOT_FOUND || (err == TCN_OK && value.len != COUNTS * 8))
-        return TCN_OK;
+        return recount(a);
     if (err != TCN_OK)
         return err;
     const uint8_t *at = value.ptr;
@@ -79,6 +122,8 @@ static tcn_err check_owner(tcn_agent *a, tcn_fault *fault)
     tcn_agent_key key = tcn_agent_key_of('m');
     tcn_bytes value;
     tcn_err err = tcn_agent_get(a, &key, &value);
+    if (err == TCN_NOT_FOUND && a->is_damaged)
+        return tcn_fault_set(fault, TCN_MALFORMED, "the store's first record is damaged");
     if (err == TCN_NOT_FOUND)
         err = found(a);
     else if (err == TCN_OK && (value.len < 34 || value.len != 34u + value.ptr[33]))
@@ -347,6 +392,11 @@ static void pump(tcn_agent *a)
     tcn_agent_fetch_pump(a);
     tcn_agent_inbox_pump(a);
     tcn_wall settled;
+    if (a->is_damaged) {
+        tcn_agent_note(a->now.error, "the store has damaged records");
+        a->ports.log.line(a->ports.log.self, TCN_LOG_ERROR, "record-damaged", a->now.error);
+        a->is_damaged = false;
+    }
     a->next = a->now;
     if (tcn_agent_settled_time(a, &settled))
         tcn_agent_wake_at(a, a->now.retain_at);

@@ -24,9 +24,9 @@ tcn_err tcn_agent_record_load(tcn_agent *a, const tcn_id *id, tcn_agent_record *
     return err;
 }
 
-static bool counts_as_unacked(const tcn_agent_record *record)
+bool tcn_agent_is_unacked(const tcn_agent_record *record)
 {
-    return record && record->kind != TCN_KIND_CANCEL && record->answer == TCN_NO_ANSWER &&
+    return record->kind != TCN_KIND_CANCEL && record->answer == TCN_NO_ANSWER &&
            !(record->flags & (TCN_RECORD_CANCELLED | TCN_RECORD_SUPERSEDED | TCN_RECORD_EXPIRED));
 }
 
@@ -39,9 +39,9 @@ tcn_err tcn_agent_record_save(tcn_agent *a, const tcn_id *id, const tcn_agent_re
     tcn_err err = tcn_agent_put(a, &key, tcn_bytes_of(bytes, len));
     if (err != TCN_OK)
         return err;
-    if (counts_as_unacked(before))
+    if (before && tcn_agent_is_unacked(before))
         a->next.counts.unacked--;
-    if (counts_as_unacked(after))
+    if (tcn_agent_is_unacked(after))
         a->next.counts.unacked++;
     return TCN_OK;
 }
@@ -404,7 +404,7 @@ tcn_err tcn_agent_cache_remove(tcn_agent *a, const tcn_id *id)
     if (err != TCN_OK)
         return err;
     a->next.counts.held--;
-    if (counts_as_unacked(&record))
+    if (tcn_agent_is_unacked(&record))
         a->next.counts.unacked--;
     return record.flags & TCN_RECORD_EXTERNAL ? remove_blob_later(a, id) : TCN_OK;
 }

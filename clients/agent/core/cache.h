@@ -26,6 +26,9 @@ TCN_CHECKED tcn_err tcn_agent_record_save(tcn_agent *a, const tcn_id *id,
                                           const tcn_agent_record *before,
                                           const tcn_agent_record *after);
 
+/* In force as far as the record tells, no cancel, and not acknowledged. */
+bool tcn_agent_is_unacked(const tcn_agent_record *record);
+
 /* A held alert with its envelope decoded; views die with the next change or the transaction. */
 typedef struct {
     tcn_id id;

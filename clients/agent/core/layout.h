@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* layout.h - every key and record in the agent's store, as byte tables. Numbers are big-endian;
  * n+text is one length byte and that many bytes. Nothing else writes or reads these bytes.
+ * Before each value stand 4 bytes of checksum (state.c).
  *
  *   key                          value
  *   'm'                          meta: layout u8 = 1, program 16, instance 16, n+member

@@ -2,12 +2,15 @@
 /* state.c - effects, the store as the other files see it, notes and log lines. */
 #include "state.h"
 
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libtocsin/text.h"
+
+#define CHECKSUM 4u
 
 /* ---- effects ---- */
 
@@ -77,16 +80,54 @@ const tcn_bundle *tcn_agent_trust(const tcn_agent *a)
 
 /* ---- store ---- */
 
+/* SipHash-2-4 (Aumasson, Bernstein) under a zero key, cut: against a disk that lies, not against
+ * people. */
+static void checksum(tcn_bytes value, uint8_t ret_sum[static CHECKSUM])
+{
+    static const uint8_t key[crypto_shorthash_KEYBYTES];
+    uint8_t hash[crypto_shorthash_BYTES];
+    (void)crypto_shorthash(hash, value.ptr, value.len, key);
+    memcpy(ret_sum, hash, CHECKSUM);
+}
+
+/* Takes the checksum off; false: the disk has changed it. */
+static bool check(tcn_agent *a, tcn_bytes stored, tcn_bytes *ret_value)
+{
+    uint8_t sum[CHECKSUM];
+    if (stored.len >= CHECKSUM) {
+        tcn_bytes value = tcn_bytes_of(stored.ptr + CHECKSUM, stored.len - CHECKSUM);
+        checksum(value, sum);
+        if (memcmp(sum, stored.ptr, CHECKSUM) == 0) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    a->is_damaged = true;
+    return false;
+}
+
 tcn_err tcn_agent_get(tcn_agent *a, const tcn_agent_key *key, tcn_bytes *ret_value)
 {
     const tcn_store *s = &a->ports.store;
-    return s->ops->get(s->self, tcn_agent_key_bytes(key), ret_value);
+    tcn_bytes stored;
+    tcn_err err = s->ops->get(s->self, tcn_agent_key_bytes(key), &stored);
+    return err == TCN_OK && !check(a, stored, ret_value) ? TCN_NOT_FOUND : err;
 }
 
 tcn_err tcn_agent_put(tcn_agent *a, const tcn_agent_key *key, tcn_bytes value)
 {
     const tcn_store *s = &a->ports.store;
-    return s->ops->put(s->self, tcn_agent_key_bytes(key), value);
+    uint8_t small[256], *bytes = small;
+    if (value.len > sizeof small - CHECKSUM && !(bytes = malloc(CHECKSUM + value.len)))
+        return TCN_NO_MEMORY;
+    checksum(value, bytes);
+    if (value.len > 0)
+        memcpy(bytes + CHECKSUM, value.ptr, value.len);
+    tcn_err err =
+        s->ops->put(s->self, tcn_agent_key_bytes(key), tcn_bytes_of(bytes, CHECKSUM + value.len));
+    if (bytes != small)
+        free(bytes);
+    return err;
 }
 
 tcn_err tcn_agent_del(tcn_agent *a, const tcn_agent_key *key)
@@ -108,7 +149,8 @@ static tcn_err seek(tcn_agent *a, const tcn_agent_key *prefix, const tcn_agent_k
         return TCN_NOT_FOUND;
     memcpy(ret_key->b, key.ptr, key.len);
     ret_key->len = key.len;
-    *ret_value = value;
+    if (!check(a, value, ret_value))
+        *ret_value = tcn_bytes_of(NULL, 0);
     return TCN_OK;
 }
 

@@ -168,6 +168,7 @@ struct tcn_agent {
     tcn_id decoded_id;
     tcn_peer decoded_for;
 
+    bool is_damaged;  /* a record did not have its checksum */
     tcn_mono wake;    /* the deadline */
     uint8_t *scratch; /* FRAME_BYTES: the frame being written */
 };
@@ -186,7 +187,9 @@ void tcn_agent_wake_in(tcn_agent *a, uint64_t ms);
 /* The bundle that counts within a turn. */
 const tcn_bundle *tcn_agent_trust(const tcn_agent *a);
 
-/* ---- the store; errors as in ports.h ---- */
+/* ---- the store; errors as in ports.h ----
+ * A value that the disk has changed is not found by get, and empty for first and last; is_damaged
+ * tells. */
 TCN_CHECKED tcn_err tcn_agent_get(tcn_agent *a, const tcn_agent_key *key, tcn_bytes *ret_value);
 TCN_CHECKED tcn_err tcn_agent_put(tcn_agent *a, const tcn_agent_key *key, tcn_bytes value);
 TCN_CHECKED tcn_err tcn_agent_del(tcn_agent *a, const tcn_agent_key *key);
