@@ -305,7 +305,8 @@ static void read_events(tcn_links *links, link *one)
 {
     tcn_monitor_event event;
     while (one->monitor != NULL && tcn_monitor_next(one->monitor, &event) == TCN_OK) {
-        bool ends = event.kind != TCN_MONITOR_UP && event.kind != TCN_MONITOR_OTHER;
+        bool ends = event.kind == TCN_MONITOR_DOWN || event.kind == TCN_MONITOR_CONNECT_FAILED ||
+                    event.kind == TCN_MONITOR_REFUSED || event.kind == TCN_MONITOR_HANDSHAKE;
         if (one->state == CONNECTING && event.kind == TCN_MONITOR_UP) {
             up(one);
         } else if (one->state == CONNECTING && ends) {

@@ -307,8 +307,12 @@ tcn_err tcn_curve_bind(void *context, void *socket, const char *host_port,
     size_t size = sizeof(address);
     if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, address, &size) != 0)
         return zmq_fault(fault, "ZMQ_LAST_ENDPOINT");
-    const char *bound = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
-    (void)snprintf(ret_bound, TCN_ADDRESS_SIZE, "%s", bound);
+    /* libzmq says "[::ffff:192.0.2.1]:7430": only the port is news. */
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || !parse_port(colon + 1, &local.port))
+        return tcn_fault_set(fault, TCN_IO, "cannot tell the port of %s", host_port);
+    address_text(local.host, local.port, address);
+    (void)snprintf(ret_bound, TCN_ADDRESS_SIZE, "%s", address + strlen("tcp://"));
     return TCN_OK;
 }
 
