@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "tests/support/mem.h"
+#include "tests/support/shared_data.h"
 
 #define MIB ((size_t)1 << 20)
 #define TEXT(text) tcn_bytes_of(text, sizeof(text) - 1)
@@ -84,6 +85,34 @@ static void test_round_trip(void **state)
         free(encoded);
         free(decoded);
     }
+}
+
+/* Advisories as vendors publish them: none may look like a bomb, all come back to the byte. */
+static void test_real_advisories(void **state)
+{
+    (void)state;
+    SHARED_DATA_OR_SKIP();
+    shared_data_files files = {0};
+    size_t compressed = 0;
+    assert_true(shared_data_list("csaf", ".json", &files));
+    for (size_t i = 0; i < files.count; i++) {
+        uint8_t *bytes = NULL, *encoded = NULL, *decoded = NULL;
+        size_t size = 0, len = 0;
+        tcn_encoding encoding = TCN_ENCODING_IDENTITY;
+        assert_true(shared_data_read(files.path[i], &bytes, &size));
+        assert_int_equal(tcn_body_encode(tcn_bytes_of(bytes, size), 3, &encoding, &encoded, &len),
+                         TCN_OK);
+        compressed += encoding == TCN_ENCODING_ZSTD;
+        assert_int_equal(tcn_body_decode(tcn_bytes_of(encoded, len), encoding, size,
+                                         TCN_MAX_BODY_BYTES, &decoded),
+                         TCN_OK);
+        assert_memory_equal(decoded, bytes, size);
+        free(bytes);
+        free(encoded);
+        free(decoded);
+    }
+    assert_int_equal(compressed, files.count);
+    shared_data_files_fini(&files);
 }
 
 static void test_not_worth_it(void **state)
@@ -252,13 +281,10 @@ static void test_mutated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_not_worth_it),
-        cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_sizes_that_lie),
-        cmocka_unit_test(test_bombs),
-        cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_more_or_less_than_one_frame),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_real_advisories),
+        cmocka_unit_test(test_not_worth_it),   cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_sizes_that_lie), cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_windows),        cmocka_unit_test(test_more_or_less_than_one_frame),
         cmocka_unit_test(test_mutated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
