@@ -93,7 +93,6 @@ static void test_real_advisories(void **state)
     (void)state;
     SHARED_DATA_OR_SKIP();
     shared_data_files files = {0};
-    size_t compressed = 0;
     assert_true(shared_data_list("csaf", ".json", &files));
     for (size_t i = 0; i < files.count; i++) {
         uint8_t *bytes = NULL, *encoded = NULL, *decoded = NULL;
@@ -102,7 +101,8 @@ static void test_real_advisories(void **state)
         assert_true(shared_data_read(files.path[i], &bytes, &size));
         assert_int_equal(tcn_body_encode(tcn_bytes_of(bytes, size), 3, &encoding, &encoded, &len),
                          TCN_OK);
-        compressed += encoding == TCN_ENCODING_ZSTD;
+        /* All but a stub of a few bytes are text that compresses. */
+        assert_int_equal(encoding, size > 100 ? TCN_ENCODING_ZSTD : TCN_ENCODING_IDENTITY);
         assert_int_equal(tcn_body_decode(tcn_bytes_of(encoded, len), encoding, size,
                                          TCN_MAX_BODY_BYTES, &decoded),
                          TCN_OK);
@@ -111,7 +111,6 @@ static void test_real_advisories(void **state)
         free(encoded);
         free(decoded);
     }
-    assert_int_equal(compressed, files.count);
     shared_data_files_fini(&files);
 }
 
