@@ -44,7 +44,9 @@ tcn_err tcn_member_home_make(const char *path, const char *name, const tcn_sign_
 }
 
 static const char agent_conf[] =
-    "# tocsin-agent: everything here has a default. tocsin-agent --home DIR --check reads it.\n"
+    "# tocsin-agent: everything has a default. tocsin-agent --print-config explains every "
+    "setting,\n"
+    "# tocsin-agent --home DIR --check says whether this is right.\n"
     "\n"
     "# Topics to ask for; without it everything that the card grants.\n"
     "# subscribe = {\"advisory.>\", \"emergency.>\"}\n";
@@ -80,15 +82,16 @@ tcn_err tcn_broker_conf_write(const char *path, const char *listen, unsigned bas
     tcn_err err = in_home(path, TCN_HOME_BROKER_CONF, file, fault);
     if (err != TCN_OK)
         return err;
-    int len = snprintf(text, sizeof(text),
-                       "# tocsin-broker: where it listens. tocsin-broker --home DIR --check reads "
-                       "it.\n"
-                       "# Members learn where to reach it from program.conf, which the authority "
-                       "signs.\n"
-                       "\n"
-                       "listen-session = {\"%s:%u\"}\n"
-                       "listen-emergency = {\"%s:%u\"}\n",
-                       listen, base_port, listen, base_port + 1);
+    int len =
+        snprintf(text, sizeof(text),
+                 "# tocsin-broker: where it listens. Members learn where to reach it from the "
+                 "authority's\n"
+                 "# program.conf. tocsin-broker --print-config explains every setting,\n"
+                 "# tocsin-broker --home DIR --check says whether this is right.\n"
+                 "\n"
+                 "listen-session = {\"%s:%u\"}\n"
+                 "listen-emergency = {\"%s:%u\"}\n",
+                 listen, base_port, listen, base_port + 1);
     if (len < 0 || (size_t)len >= sizeof(text))
         return tcn_fault_set(fault, TCN_TOO_LARGE, "%s: the address is too long", listen);
     return tcn_file_create(file, tcn_bytes_of(text, (size_t)len), 0644, fault);

@@ -29,9 +29,11 @@ static int apply_roles(const tcn_cli *cli, const char *text, tcn_card *card)
 {
     char **words;
     unsigned count, roles = 0;
-    if (tcn_list_split(text, &words, &count) != TCN_OK || count == 0)
+    if (tcn_list_split(text, &words, &count) != TCN_OK)
         return tcn_cli_usage(cli, "--roles needs a list, such as publisher,approver");
     int code = TCN_EXIT_DONE;
+    if (count == 0)
+        code = tcn_cli_usage(cli, "--roles needs at least one role, such as node");
     for (unsigned i = 0; i < count && code == TCN_EXIT_DONE; i++) {
         unsigned role;
         const char *near = tcn_closest(words[i], role_words, 4);

@@ -159,7 +159,6 @@ static tcn_err make_authority(tcn_program *program, const plan *what, tcn_fault 
     tcn_program_conf *conf = &program->conf;
     tcn_broker_entry *broker = &conf->broker[0];
     memcpy(conf->name, what->name, strlen(what->name) + 1);
-    tcn_policy_default(&conf->policy);
     conf->brokers = broker->sessions = broker->emergencies = 1;
     memcpy(broker->name, BROKER_NAME, sizeof(BROKER_NAME));
     write_endpoint(what->advertise, what->base_port, broker->session[0]);
@@ -167,6 +166,8 @@ static tcn_err make_authority(tcn_program *program, const plan *what, tcn_fault 
     (void)snprintf(path, sizeof(path), "%s/%s", program->path, TCN_HOME_PROGRAM_CONF);
     if (err == TCN_OK)
         err = tcn_program_conf_write(path, conf, fault);
+    if (err == TCN_OK)
+        err = tcn_program_conf_read(path, conf, fault); /* and what it says counts */
     (void)snprintf(path, sizeof(path), "%s/%s", program->path, TCN_PROGRAM_MEMBERS);
     return err == TCN_OK ? tcn_dir_make(path, 0700, fault) : err;
 }

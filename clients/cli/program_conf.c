@@ -1,215 +1,205 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program_conf.c - reads program.conf with libconfuse and checks every value; writes the first. */
+/* program_conf.c - the table of program.conf. */
 #include "program_conf.h"
 
-#include <confuse.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libtocsin/curve.h"
 #include "libtocsin/file.h"
+#include "libtocsin/os/config.h"
 #include "libtocsin/text.h"
-#include "libtocsin/when.h"
 
-#define FILE_BYTES 65536
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
-
-/* libconfuse hands its errors to a function without an argument of ours; tocsin has one thread. */
-static char parse_error[200];
-
-static void keep_error(cfg_t *cfg, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
-
-static void keep_error(cfg_t *cfg, const char *format, va_list args)
-{
-    char text[160];
-    (void)vsnprintf(text, sizeof(text), format, args);
-    if (parse_error[0] == '\0')
-        (void)snprintf(parse_error, sizeof(parse_error), "%d: %s", cfg->line, text);
-}
+#define TEXT_BYTES 8192
 
 typedef struct {
-    cfg_t *cfg;
-    const char *path;
-    tcn_fault *fault;
-} source;
+    char *name;
+    tcn_config_list session, emergency;
+} broker_section;
 
-static tcn_err wrong(const source *from, const char *what, const char *should)
+typedef struct {
+    char *name;
+    int64_t approvals, max_validity_ms, grace_ms, lifetime_ms;
+    uint64_t max_body_bytes;
+    tcn_config_sections brokers;
+} settings;
+
+static tcn_err check_name(const char *text, tcn_fault *fault)
 {
-    return tcn_fault_set(from->fault, TCN_INVALID, "%s: %s %s", from->path, what, should);
+    if (tcn_name_is_valid(tcn_bytes_str(text)))
+        return TCN_OK;
+    return tcn_fault_set(fault, TCN_INVALID,
+                         "\"%s\" is no name: a-z, 0-9 and inner hyphens, at most %d characters",
+                         text, TCN_MAX_NAME_CHARS);
 }
 
-/* A duration between two bounds, both included. */
-static tcn_err get_duration(const source *from, const char *key, int64_t max_days, uint64_t *ret_ms)
+/* Where others reach it: a port, and no "*". */
+static tcn_err check_endpoint(const char *text, tcn_fault *fault)
 {
-    int64_t ms;
-    const char *text = cfg_getstr(from->cfg, key);
-    if (text == NULL || tcn_duration_parse(text, &ms) != TCN_OK || ms <= 0 ||
-        ms > max_days * DAY_MS)
-        return tcn_fault_set(from->fault, TCN_INVALID,
-                             "%s: %s must be a duration of at most %" PRId64
-                             " days, such as \"30d\" or \"12h\"",
-                             from->path, key, max_days);
-    *ret_ms = (uint64_t)ms;
-    return TCN_OK;
+    tcn_host_port parsed;
+    tcn_err err = tcn_host_port_parse(text, &parsed, fault);
+    if (err == TCN_OK &&
+        (strlen(text) > TCN_ENDPOINT_CHARS || parsed.port == 0 || strcmp(parsed.host, "*") == 0))
+        return tcn_fault_set(fault, TCN_INVALID,
+                             "\"%s\" is not where members reach a broker: host:port", text);
+    return err;
 }
 
-static tcn_err get_policy(const source *from, tcn_policy *ret_policy)
-{
-    long approvals = cfg_getint(from->cfg, "approvals");
-    long body = cfg_getint(from->cfg, "max-body-bytes");
-    if (approvals < 1 || approvals > TCN_MAX_SIGNATURES)
-        return wrong(from, "approvals", "must be 1 to 8");
-    if (body < 1 || body > TCN_MAX_BODY_BYTES_MAX)
-        return wrong(from, "max-body-bytes", "must be 1 to 157286400");
-    ret_policy->approvals = (unsigned)approvals;
-    ret_policy->max_body_bytes = (uint64_t)body;
-    tcn_err err =
-        get_duration(from, "max-validity", TCN_MAX_EXPIRES_DAYS, &ret_policy->max_validity_ms);
-    if (err == TCN_OK)
-        err = get_duration(from, "grace", 366, &ret_policy->grace_ms);
-    return err != TCN_OK ? err : get_duration(from, "lifetime", 3660, &ret_policy->lifetime_ms);
-}
+static const tcn_config_option broker_options[] = {
+    {.name = "name",
+     .type = TCN_CONFIG_TITLE,
+     .offset = offsetof(broker_section, name),
+     .what = "Its member name.",
+     .check = check_name},
+    {.name = "session",
+     .type = TCN_CONFIG_LIST,
+     .offset = offsetof(broker_section, session),
+     .min = 1,
+     .max = TCN_ENDPOINTS,
+     .what = "Its session endpoints, \"host:port\".",
+     .check = check_endpoint},
+    {.name = "emergency",
+     .type = TCN_CONFIG_LIST,
+     .offset = offsetof(broker_section, emergency),
+     .min = 1,
+     .max = TCN_ENDPOINTS,
+     .what = "Its emergency endpoints, \"host:port\".",
+     .check = check_endpoint},
+};
 
-static tcn_err get_endpoints(const source *from, cfg_t *section, const char *key,
-                             char (*ret_rows)[TCN_ENDPOINT_CHARS + 1], unsigned *ret_count)
-{
-    unsigned count = cfg_size(section, key);
-    if (count < 1 || count > TCN_ENDPOINTS)
-        return tcn_fault_set(from->fault, TCN_INVALID,
-                             "%s: broker %s: %s must list 1 to %d addresses, such as "
-                             "{\"tocsin.example.org:7430\"}",
-                             from->path, cfg_title(section), key, TCN_ENDPOINTS);
-    for (unsigned i = 0; i < count; i++) {
-        const char *text = cfg_getnstr(section, key, i);
-        tcn_host_port ignored;
-        if (text == NULL || strlen(text) > TCN_ENDPOINT_CHARS ||
-            tcn_host_port_parse(text, &ignored, NULL) != TCN_OK || ignored.port == 0 ||
-            ignored.host[0] == '*')
-            return tcn_fault_set(from->fault, TCN_INVALID,
-                                 "%s: broker %s: %s \"%s\" is not host:port", from->path,
-                                 cfg_title(section), key, text != NULL ? text : "");
-        memcpy(ret_rows[i], text, strlen(text) + 1);
-    }
-    *ret_count = count;
-    return TCN_OK;
-}
+static const tcn_config_table broker_table = {
+    .options = broker_options,
+    .count = sizeof(broker_options) / sizeof(broker_options[0]),
+    .size = sizeof(broker_section),
+};
 
-static tcn_err get_brokers(const source *from, tcn_program_conf *ret_conf)
-{
-    unsigned count = cfg_size(from->cfg, "broker");
-    if (count < 1 || count > TCN_MAX_BROKERS)
-        return wrong(from, "broker", "sections: there must be 1 to 8");
-    for (unsigned i = 0; i < count; i++) {
-        cfg_t *section = cfg_getnsec(from->cfg, "broker", i);
-        tcn_broker_entry *entry = &ret_conf->broker[i];
-        const char *title = cfg_title(section);
-        if (title == NULL || !tcn_name_is_valid(tcn_bytes_str(title)))
-            return wrong(from, "broker", "must be titled with its member name");
-        memcpy(entry->name, title, strlen(title) + 1);
-        tcn_err err = get_endpoints(from, section, "session", entry->session, &entry->sessions);
-        if (err == TCN_OK)
-            err = get_endpoints(from, section, "emergency", entry->emergency, &entry->emergencies);
-        if (err != TCN_OK)
-            return err;
-    }
-    ret_conf->brokers = count;
-    return TCN_OK;
-}
+#define FIELD(member) offsetof(settings, member)
 
-static tcn_err get_all(const source *from, tcn_program_conf *ret_conf)
-{
-    const char *name = cfg_getstr(from->cfg, "name");
-    if (name == NULL || !tcn_name_is_valid(tcn_bytes_str(name)))
-        return wrong(from, "name", "must be a-z, 0-9 and inner hyphens, at most 63 characters");
-    memcpy(ret_conf->name, name, strlen(name) + 1);
-    tcn_err err = get_policy(from, &ret_conf->policy);
-    return err != TCN_OK ? err : get_brokers(from, ret_conf);
-}
+static const tcn_config_option options[] = {
+    {.name = "name",
+     .type = TCN_CONFIG_STRING,
+     .offset = FIELD(name),
+     .what = "The program's name.",
+     .check = check_name},
+    {.name = "approvals",
+     .type = TCN_CONFIG_INT,
+     .offset = FIELD(approvals),
+     .preset = "2",
+     .min = 1,
+     .max = TCN_MAX_SIGNATURES,
+     .unit = "approvers",
+     .what = "How many members with the role approver must sign an actual emergency."},
+    {.name = "max-validity",
+     .type = TCN_CONFIG_DURATION,
+     .offset = FIELD(max_validity_ms),
+     .preset = "366d",
+     .min = 60 * 1000,
+     .max = TCN_MAX_EXPIRES_DAYS * DAY_MS,
+     .what = "The longest that an alert may stay in force."},
+    {.name = "grace",
+     .type = TCN_CONFIG_DURATION,
+     .offset = FIELD(grace_ms),
+     .preset = "30d",
+     .min = 1,
+     .max = 3660 * DAY_MS,
+     .what = "How long a node whose trust ran out still verifies emergencies, loudly marked."},
+    {.name = "lifetime",
+     .type = TCN_CONFIG_DURATION,
+     .offset = FIELD(lifetime_ms),
+     .preset = "366d",
+     .min = 1,
+     .max = 3660 * DAY_MS,
+     .what = "How long cards, roster and bundle are valid once signed; sign again before."},
+    {.name = "max-body",
+     .type = TCN_CONFIG_SIZE,
+     .offset = FIELD(max_body_bytes),
+     .preset = "32M",
+     .min = 1,
+     .max = TCN_MAX_BODY_BYTES_MAX,
+     .what = "The largest body of an alert, decompressed."},
+    {.name = "broker",
+     .type = TCN_CONFIG_SECTIONS,
+     .offset = FIELD(brokers),
+     .min = 1,
+     .max = TCN_MAX_BROKERS,
+     .what = "Where members reach a broker; its own broker.conf says where it listens.",
+     .section = &broker_table},
+};
 
-static cfg_t *make_parser(void)
+static const tcn_config_table table = {
+    .options = options,
+    .count = sizeof(options) / sizeof(options[0]),
+    .size = sizeof(settings),
+};
+
+/* Every item passed check_endpoint, so that it fits. */
+static unsigned copy_endpoints(const tcn_config_list *from,
+                               char (*ret_rows)[TCN_ENDPOINT_CHARS + 1])
 {
-    static cfg_opt_t broker[] = {CFG_STR_LIST("session", NULL, CFGF_NODEFAULT),
-                                 CFG_STR_LIST("emergency", NULL, CFGF_NODEFAULT), CFG_END()};
-    static cfg_opt_t options[] = {
-        CFG_STR("name", NULL, CFGF_NODEFAULT),
-        CFG_INT("approvals", 2, CFGF_NONE),
-        CFG_STR("max-validity", "366d", CFGF_NONE),
-        CFG_STR("grace", "30d", CFGF_NONE),
-        CFG_STR("lifetime", "366d", CFGF_NONE),
-        CFG_INT("max-body-bytes", TCN_MAX_BODY_BYTES, CFGF_NONE),
-        CFG_SEC("broker", broker, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-        CFG_END()};
-    return cfg_init(options, CFGF_NONE);
+    for (size_t i = 0; i < from->count; i++)
+        memcpy(ret_rows[i], from->items[i], strlen(from->items[i]) + 1);
+    return (unsigned)from->count;
 }
 
 tcn_err tcn_program_conf_read(const char *path, tcn_program_conf *ret_conf, tcn_fault *fault)
 {
-    uint8_t *text = NULL;
-    size_t len = 0;
+    settings read = {.name = NULL};
     tcn_program_conf conf = {0};
-    tcn_err err = tcn_file_read(path, FILE_BYTES, &text, &len, fault);
+    tcn_err err = tcn_config_read(path, &table, &read, fault);
     if (err != TCN_OK)
         return err;
-    source from = {make_parser(), path, fault};
-    if (from.cfg == NULL) {
-        free(text);
-        return tcn_fault_set(fault, TCN_NO_MEMORY, "out of memory");
+    memcpy(conf.name, read.name, strlen(read.name) + 1);
+    conf.policy = (tcn_policy){.approvals = (unsigned)read.approvals,
+                               .max_validity_ms = (uint64_t)read.max_validity_ms,
+                               .grace_ms = (uint64_t)read.grace_ms,
+                               .max_body_bytes = read.max_body_bytes,
+                               .lifetime_ms = (uint64_t)read.lifetime_ms};
+    conf.brokers = (unsigned)read.brokers.count;
+    for (unsigned i = 0; i < conf.brokers; i++) {
+        const broker_section *section = (const broker_section *)read.brokers.items + i;
+        tcn_broker_entry *entry = &conf.broker[i];
+        memcpy(entry->name, section->name, strlen(section->name) + 1);
+        entry->sessions = copy_endpoints(&section->session, entry->session);
+        entry->emergencies = copy_endpoints(&section->emergency, entry->emergency);
     }
-    parse_error[0] = '\0';
-    (void)cfg_set_error_function(from.cfg, keep_error);
-    if (cfg_parse_buf(from.cfg, (const char *)text) != CFG_SUCCESS)
-        err = tcn_fault_set(fault, TCN_INVALID, "%s:%s", path,
-                            parse_error[0] != '\0' ? parse_error : " not a configuration file");
-    else
-        err = get_all(&from, &conf);
-    (void)cfg_free(from.cfg);
-    free(text);
-    if (err == TCN_OK)
-        *ret_conf = conf;
-    return err;
+    tcn_config_fini(&table, &read);
+    *ret_conf = conf;
+    return TCN_OK;
 }
 
-static const char file_template[] =
-    "# The program %s: its policy and its brokers. After a change: tocsin roster sign\n"
-    "# (which signs it into the trust that every broker and agent holds).\n"
-    "\n"
-    "name = \"%s\"\n"
-    "\n"
-    "# How many members with the role approver must sign an actual emergency (1 to 8).\n"
-    "approvals = %u\n"
-    "\n"
-    "# The longest that an alert may stay in force (at most 366d).\n"
-    "max-validity = \"%" PRIu64 "d\"\n"
-    "\n"
-    "# How long a node whose trust has run out still verifies emergencies with it, loudly marked.\n"
-    "grace = \"%" PRIu64 "d\"\n"
-    "\n"
-    "# How long cards, roster and bundle are valid once signed. Sign again before it is over.\n"
-    "lifetime = \"%" PRIu64 "d\"\n"
-    "\n"
-    "# The largest body of an alert, decompressed, in bytes (at most 157286400).\n"
-    "max-body-bytes = %" PRIu64 "\n"
-    "\n"
-    "# Where members reach the broker, as host:port, at most four each. The broker's own\n"
-    "# broker.conf says where it listens.\n"
-    "broker \"%s\" {\n"
-    "    session = {\"%s\"}\n"
-    "    emergency = {\"%s\"}\n"
-    "}\n";
+/* The value that a new program's file has, as it is written. */
+static void value_of(const tcn_program_conf *conf, const tcn_config_option *option, char *ret_text,
+                     size_t size)
+{
+    if (option->type == TCN_CONFIG_SECTIONS)
+        (void)snprintf(ret_text, size,
+                       "broker \"%s\" {\n    session = {\"%s\"}\n    emergency = {\"%s\"}\n}\n",
+                       conf->broker[0].name, conf->broker[0].session[0],
+                       conf->broker[0].emergency[0]);
+    else if (option->type == TCN_CONFIG_INT)
+        (void)snprintf(ret_text, size, "%s = %s\n", option->name, option->preset);
+    else
+        (void)snprintf(ret_text, size, "%s = \"%s\"\n", option->name,
+                       option->preset != NULL ? option->preset : conf->name);
+}
 
 tcn_err tcn_program_conf_write(const char *path, const tcn_program_conf *conf, tcn_fault *fault)
 {
-    char text[sizeof(file_template) + 4 * TCN_ENDPOINT_CHARS];
-    const tcn_policy *policy = &conf->policy;
-    int len = snprintf(text, sizeof(text), file_template, conf->name, conf->name, policy->approvals,
-                       policy->max_validity_ms / DAY_MS, policy->grace_ms / DAY_MS,
-                       policy->lifetime_ms / DAY_MS, policy->max_body_bytes, conf->broker[0].name,
-                       conf->broker[0].session[0], conf->broker[0].emergency[0]);
-    if (len < 0 || (size_t)len >= sizeof(text))
+    char text[TEXT_BYTES], value[3 * TCN_ENDPOINT_CHARS];
+    size_t len = (size_t)snprintf(text, sizeof(text),
+                                  "# The program %s: its policy and its brokers.\n"
+                                  "# After a change: tocsin roster sign, which signs it into the "
+                                  "trust that all hold.\n",
+                                  conf->name);
+    for (size_t i = 0; i < table.count && len < sizeof(text); i++) {
+        value_of(conf, &table.options[i], value, sizeof(value));
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "\n# %s\n%s", table.options[i].what,
+                                value);
+    }
+    if (len >= sizeof(text))
         return tcn_fault_set(fault, TCN_TOO_LARGE, "%s: a name in it is too long", path);
-    return tcn_file_create(path, tcn_bytes_of(text, (size_t)len), 0644, fault);
+    return tcn_file_create(path, tcn_bytes_of(text, len), 0644, fault);
 }

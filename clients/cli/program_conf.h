@@ -16,7 +16,8 @@ typedef struct {
 /* TCN_NOT_FOUND, TCN_PERMISSIONS, TCN_INVALID with file, line and what would be right. */
 TCN_CHECKED tcn_err tcn_program_conf_read(const char *path, tcn_program_conf *ret_conf,
                                           tcn_fault *fault);
-/* The file of a new program, every setting explained. One broker. TCN_CONFLICT if it exists. */
+/* The file of a new program, every setting explained: this name, one broker, and the presets, which
+ * are those of tcn_policy_default. TCN_CONFLICT if it exists. */
 TCN_CHECKED tcn_err tcn_program_conf_write(const char *path, const tcn_program_conf *conf,
                                            tcn_fault *fault);
 

@@ -432,15 +432,17 @@ PY
         sed "$1" "$T/good" >"$P/program.conf"
         refused 1 "$2" tocsin -H "$P" roster sign
     }
-    wrong 's/^approvals = .*/approvals = 9/' 'program.conf: approvals must be 1 to 8'
+    wrong 's/^approvals = .*/approvals = 9/' 'program.conf:[0-9]+: approvals .*1 to 8'
     wrong 's/^approvals = .*/approvals = many/' 'program.conf:[0-9]+:'
-    wrong 's/^approvals/approvers/' 'program.conf:[0-9]+:.*approvers'
-    wrong 's/^lifetime = .*/lifetime = "long"/' 'lifetime must be a duration'
-    wrong 's/^max-validity = .*/max-validity = "367d"/' 'max-validity.*366'
-    wrong 's/^max-body-bytes = .*/max-body-bytes = 157286401/' 'max-body-bytes'
-    wrong 's/session = .*/session = {"nowhere"}/' 'session "nowhere" is not host:port'
+    wrong 's/^approvals/approvers/' 'did you mean approvals'
+    wrong 's/^lifetime = .*/lifetime = "long"/' 'program.conf:[0-9]+: lifetime .*7d'
+    wrong 's/^max-validity = .*/max-validity = "367d"/' 'max-validity is out of its bounds'
+    wrong 's/^max-body = .*/max-body = "151M"/' 'max-body .*157286400'
+    wrong 's/session = .*/session = {"nowhere"}/' '"nowhere" is not host:port'
+    wrong 's/session = .*/session = {"*:7430"}/' 'not where members reach a broker'
     wrong 's/^broker "broker"/broker "other"/' 'other is not a member'
-    wrong 's/^broker .*/broker "broker" \{/; /session =/d' 'session must list'
+    wrong '/session =/d' 'without session'
+    wrong '/^name/d' 'name is missing'
     cp "$T/good" "$P/program.conf"
     tocsin -H "$P" roster sign
 }
