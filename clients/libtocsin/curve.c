@@ -26,7 +26,8 @@ enum {
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 15,
     KEEPALIVE_COUNT = 4,
-    CONNECT_TIMEOUT_MS = 10000
+    CONNECT_TIMEOUT_MS = 10000,
+    NEVER_MS = 3600000 /* the owner closes the socket long before */
 };
 
 tcn_err tcn_zmq_error(int zmq_errno)
@@ -319,9 +320,10 @@ tcn_err tcn_curve_bind(void *context, void *socket, const char *host_port,
 static tcn_err client_options(void *socket, const tcn_curve_client_options *options,
                               tcn_fault *fault)
 {
-    /* -1 is libzmq's word for: never by itself. */
+    /* libzmq's word for never is -1, but with it frames that came and were not read yet are lost
+     * when the connection ends. */
     const int_option ints[] = {
-        OPTION(RECONNECT_IVL, options->reconnect_ms > 0 ? options->reconnect_ms : -1),
+        OPTION(RECONNECT_IVL, options->reconnect_ms > 0 ? options->reconnect_ms : NEVER_MS),
         OPTION(RECONNECT_IVL_MAX, options->reconnect_ms > 0 ? options->reconnect_max_ms : 0),
         OPTION(CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS),
         OPTION(IMMEDIATE, options->queue_while_waiting ? 0 : 1),
