@@ -14,6 +14,7 @@ import nacl.bindings
 import nacl.exceptions
 import nacl.signing
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from tocsin_cbor import (ERRORS, Refused, anything, array, bool_, bstr, decode, either, encode,
                          int_, malformed, many, null, table, tstr, uint)
@@ -444,6 +445,10 @@ class Session:
         self.socket.maxmsgsize = FRAME_MAX
         self.socket.linger = 0
         self.socket.ipv6 = True
+        self.socket.reconnect_ivl = -1  # one connection; who wants another makes another Session
+        self.events = self.socket.get_monitor_socket(
+            zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        self.events.linger = 0
         self.socket.connect("tcp://" + endpoint)
 
     def send(self, *frame):
@@ -471,7 +476,18 @@ class Session:
                 raise Refused(ERRORS[got[1][0]], got[1][1])
         raise TimeoutError(f"no {'/'.join(op.name for op in ops)} in {seconds} s")
 
+    def ended(self, seconds=10):
+        """How the connection ended; TimeoutError if it did not."""
+        if not self.events.poll(int(seconds * 1000)):
+            raise TimeoutError(f"still connected after {seconds} s")
+        event = recv_monitor_message(self.events)["event"]
+        return "refused" if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH else "closed"
+
+    def is_open(self):
+        return not self.events.poll(0)
+
     def close(self):
+        self.socket.disable_monitor()
         self.socket.close()
 
 

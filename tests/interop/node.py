@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""node - a node in Python: receives, verifies, keeps, receipts, fetches bodies, acknowledges.
+
+usage: node.py --home HOME --state DIR
+
+Says what happens as one JSON object a line on stdout. Takes commands as JSON lines on stdin:
+{"ack": ID, "answer": 0..5, "by": NAME, "note": TEXT}, {"quit": true}.
+"""
+import argparse
+import json
+import os
+import sys
+import time
+
+import zmq
+
+from tocsin_wire import *  # noqa: F403 - the whole protocol is used
+from tocsin_zstd import decode_body
+
+LANE_BIT = {BULK: 1, EMERGENCY: 2}
+FETCH_WINDOW = 16
+
+
+class Store:
+    """What must survive: one file, replaced in one step; and bodies, a file each."""
+
+    def __init__(self, folder):
+        self.folder, self.path = folder, os.path.join(folder, "state")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        self.instance, self.epoch, self.generation = os.urandom(16), None, 0
+        self.cursors, self.alerts = {}, {}  # lane → (seq, tag); id → envelope
+        self.bodies_due, self.counters, self.bundle = [], {}, None
+        if os.path.exists(self.path):
+            with open(self.path, "rb") as file:
+                (self.instance, self.epoch, self.generation, cursors, self.alerts,
+                 self.bodies_due, self.counters, self.bundle) = cbor2.loads(file.read())
+            self.cursors = {lane: tuple(cursor) for lane, cursor in cursors.items()}
+
+    def commit(self):
+        self.write(self.path, cbor2.dumps(
+            [self.instance, self.epoch, self.generation, self.cursors, self.alerts,
+             self.bodies_due, self.counters, self.bundle]))
+
+    def write(self, path, data):
+        with open(path + ".new", "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(path + ".new", path)
+        folder = os.open(self.folder, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def body_path(self, alert_id):
+        return os.path.join(self.folder, alert_id.hex())
+
+
+class Fetch:
+    """An external body on its way: pieces of PIECE_MAX, several under way."""
+
+    def __init__(self, alert):
+        self.alert, self.total = alert, alert.size
+        self.pieces, self.asked = {}, 0
+
+    def more(self):
+        """Offsets to ask for now."""
+        while self.asked < self.total and self.asked - self.got() < FETCH_WINDOW * PIECE_MAX:
+            yield self.asked
+            self.asked += PIECE_MAX
+
+    def got(self):
+        return sum(len(piece) for piece in self.pieces.values())
+
+    def whole(self):
+        """The body, checked; None while pieces are missing."""
+        if self.got() < self.total:
+            return None
+        data = b"".join(self.pieces[offset] for offset in sorted(self.pieces))
+        if len(data) != self.total or sha256(data) != self.alert.body[0]:
+            raise Refused("hash-mismatch")
+        return data
+
+
+class Node:
+    def __init__(self, home, store):
+        self.home, self.store, self.trust, self.card = home, store, home.trust, home.card
+        if store.bundle:
+            held = Trust(home.authority, store.bundle)
+            self.trust = max(self.trust, held, key=lambda trust: trust.version)
+        self.parked, self.fetches, self.to_send, self.bundle_pieces = [], {}, [], {}
+        self.heartbeat, self.said = 15.0, time.monotonic()
+        self.sessions = {lane: home.session(lane) for lane in (BULK, EMERGENCY)}
+        for lane in self.sessions:
+            self.greet(lane)
+
+    def say(self, event, **more):
+        print(json.dumps({"event": event, **more}), flush=True)
+
+    def send(self, lane, *frame):
+        """After the next commit."""
+        self.to_send.append((lane, frame))
+
+    def greet(self, lane):
+        store, cursor = self.store, self.store.cursors.get(lane)
+        self.sessions[lane].send(*hello(
+            1, store.instance, self.trust.version, epoch=store.epoch,
+            generation=store.generation if store.epoch else None, lanes=LANE_BIT[lane],
+            cursors=[[lane, *cursor]] if store.epoch and cursor else None))
+
+    # ---- frames ---------------------------------------------------------------------------------
+
+    def welcome(self, lane, fields):
+        if fields[1] != 1:
+            raise Refused("version")
+        if (fields[2], fields[3]) != (self.store.epoch, self.store.generation):
+            self.store.epoch, self.store.generation, self.store.cursors = fields[2], fields[3], {}
+        for of_lane, start in fields[8]:
+            if start < self.store.cursors.get(of_lane, (0, 0))[0]:
+                del self.store.cursors[of_lane]
+        self.heartbeat = fields[7] / 1000
+        self.say("welcome", lane=lane, starts=fields[8], trust=fields[4], generation=fields[3])
+        if lane == BULK:
+            for alert_id in self.store.bodies_due:
+                self.fetch(self.trust.alert(self.store.alerts[alert_id])[0])
+
+    def on_trust(self, lane, version, total, offset, data):
+        pieces = self.bundle_pieces.get(lane, b"") if offset else b""
+        if version <= self.trust.version or offset != len(pieces):
+            return
+        self.bundle_pieces[lane] = pieces + data
+        if len(pieces + data) < total:
+            self.send(lane, Op.TRUST_GET, version, len(pieces + data))
+            return
+        self.trust = self.trust.adopt(pieces + data)
+        self.store.bundle = pieces + data
+        self.say("trust", version=self.trust.version)
+        parked, self.parked = self.parked, []
+        for frame in parked:
+            self.alerts(*frame)
+
+    def on_card(self, envelope):
+        card = open_object(envelope, "card", CARD, self.home.authority)
+        if card[2] != self.home.name or card[3] < self.card[3]:
+            raise Refused("conflict", "not our card, or an old one")
+        self.card = card
+        self.say("card", version=card[3])
+
+    def alerts(self, lane, need, complete_to, tag, envelopes):
+        if need > self.trust.version:
+            self.parked.append((lane, need, complete_to, tag, envelopes))
+            self.say("parked", need=need)
+            return
+        for envelope in envelopes:
+            try:
+                self.alert(*self.trust.alert(envelope), envelope)
+            except Refused as error:
+                alert_id = Alert(split(envelope, "alert")[0]).id
+                self.send(lane, Op.REJECTED, [[alert_id, ERRORS.index(error.error)]])
+                self.say("rejected", id=alert_id.hex(), error=error.error)
+        self.store.cursors[lane] = (complete_to, tag)
+        self.send(lane, Op.RECEIPT, lane, self.store.epoch, complete_to, tag)
+        self.say("receipt", lane=lane, seq=complete_to)
+
+    def alert(self, alert, signers, envelope):
+        held = self.store.alerts.get(alert.id)
+        if held is not None:
+            if split(held, "alert")[0] != alert.payload:
+                raise Refused("conflict")
+            self.say("again", id=alert.id.hex())
+            return
+        self.store.alerts[alert.id] = envelope
+        meta = alert.meta
+        self.say("alert", id=alert.id.hex(), lane=meta[M.LANE], title=meta[M.TEXTS][0][1],
+                 publisher=meta[M.PUBLISHER], signers=sorted(signers), inline=alert.inline,
+                 kind=meta[M.KIND], references=[one.hex() for one in meta.get(M.REFERENCES, [])],
+                 for_us=audience_mark(alert.id, self.card[11]) in meta.get(M.AUDIENCE, []),
+                 approvals_needed=alert.approvals_needed(self.trust.policy))
+        if alert.inline:
+            self.keep_body(alert, alert.body)
+        else:
+            self.store.bodies_due.append(alert.id)
+            self.fetch(alert)
+
+    def keep_body(self, alert, encoded):
+        decoded = decode_body(encoded, alert.meta[M.ENCODING], alert.meta[M.DECODED_SIZE])
+        self.store.write(self.store.body_path(alert.id), decoded)
+        self.say("body", id=alert.id.hex(), sha256=sha256(decoded).hex(),
+                 encoding=alert.meta[M.ENCODING])
+
+    def fetch(self, alert):
+        self.fetches[alert.id] = Fetch(alert)
+        self.ask(self.fetches[alert.id])
+
+    def ask(self, fetch):
+        for offset in fetch.more():
+            self.send(BULK, Op.FETCH, fetch.alert.id, offset)
+
+    def body(self, alert_id, offset, total, data):
+        fetch = self.fetches.get(alert_id)
+        if fetch is None or total != fetch.total or not data:
+            return
+        fetch.pieces[offset] = data
+        self.ask(fetch)
+        whole = fetch.whole()
+        if whole is not None:
+            del self.fetches[alert_id]
+            self.keep_body(fetch.alert, whole)
+            self.send(BULK, Op.BODIES, [alert_id])
+
+    def frame(self, lane, op, rest):
+        if op == Op.WELCOME:
+            self.welcome(lane, *rest)
+        elif op == Op.TRUST:
+            self.on_trust(lane, *rest)
+        elif op == Op.CARD:
+            self.on_card(*rest)
+        elif op == Op.ALERTS:
+            self.alerts(*rest)
+        elif op == Op.BODY:
+            self.body(*rest)
+        elif op == Op.BODIES_OK:
+            self.store.bodies_due = [one for one in self.store.bodies_due if one not in rest[0]]
+            self.say("bodies-ok", ids=[one.hex() for one in rest[0]])
+        elif op == Op.GENERATION:
+            self.store.generation, self.store.cursors = rest[0], {}
+            self.say("generation", generation=rest[0])
+        elif op == Op.ACK_OK:
+            self.say("ack-ok", id=rest[0].hex(), counter=rest[1], error=ERRORS[rest[2]])
+        elif op in (Op.BODY_GONE, Op.ERROR):
+            self.say(op.name.lower().replace("_", "-"), what=str(rest))
+
+    # ---- commands -------------------------------------------------------------------------------
+
+    def ack(self, command):
+        alert_id = bytes.fromhex(command["ack"].replace("-", ""))
+        payload = split(self.store.alerts[alert_id], "alert")[0]
+        counter = self.store.counters[alert_id] = self.store.counters.get(alert_id, 0) + 1
+        fields = {1: alert_id, 2: sha256(payload), 3: self.home.name, 4: counter,
+                  5: command["answer"], 8: now_ms(), 9: False}
+        fields.update({key: command[word] for key, word in ((6, "by"), (7, "note"))
+                       if command.get(word)})
+        ACK(fields)
+        lane = Alert(payload).meta[M.LANE]
+        self.send(lane, Op.ACK, seal("ack", self.home.program, encode(fields),
+                                     (self.home.sign, NODE)))
+
+    def turn(self):
+        """Commit, then speak."""
+        self.store.commit()
+        to_send, self.to_send = self.to_send, []
+        for lane, frame in to_send:
+            self.sessions[lane].send(*frame)
+            if lane == BULK:
+                self.said = time.monotonic()
+
+    def run(self):
+        poller = zmq.Poller()
+        poller.register(sys.stdin.fileno(), zmq.POLLIN)
+        for session in self.sessions.values():
+            poller.register(session.socket, zmq.POLLIN)
+        typed = b""
+        while True:
+            wait = max(0.0, self.said + self.heartbeat - time.monotonic())
+            ready = dict(poller.poll(wait * 1000))
+            if time.monotonic() >= self.said + self.heartbeat:
+                self.send(BULK, Op.PING)
+            for lane in (EMERGENCY, BULK):
+                if self.sessions[lane].socket in ready:
+                    self.frame(lane, *self.sessions[lane].receive(0))
+            if sys.stdin.fileno() in ready:
+                data = os.read(sys.stdin.fileno(), 65536)
+                *lines, typed = (typed + data).split(b"\n")
+                commands = [json.loads(line) for line in lines]
+                if not data or any("quit" in command for command in commands):
+                    return
+                for command in commands:
+                    self.ack(command)
+            self.turn()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="a Tocsin node")
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--state", required=True)
+    options = parser.parse_args()
+    Node(Home(options.home), Store(options.state)).run()
+
+
+if __name__ == "__main__":
+    main()
