@@ -131,7 +131,7 @@ static tcn_err apply_frame(tcn_broker *b, const tcn_broker_input *in)
     tcn_call call = {.b = b, .in = in, .wire = &wire};
     call.rank = in->endpoint == TCN_LANE_EMERGENCY ? TCN_RANK_URGENT : TCN_RANK_SPEECH;
     call.session = tcn_session_find(b, in->peer);
-    if (in->member == NULL)
+    if (in->member == NULL || tcn_session_is_doomed(b, in->peer))
         return TCN_OK;
     if (tcn_wire_decode(in->frame, &wire) != TCN_OK) {
         tcn_log_line(b, TCN_LOG_WARNING, "malformed", "a frame of %s, %zu bytes", in->member,

@@ -124,8 +124,7 @@ static void close_effect(tcn_broker *b, const void *data, tcn_bytes tail)
     tcn_peer peer;
     (void)tail;
     memcpy(&peer, data, sizeof(peer));
-    b->ports.net.close(b->ports.net.self, peer);
-    tcn_session_end(b, peer);
+    tcn_session_doom(b, peer);
 }
 
 tcn_err tcn_say(tcn_broker *b, tcn_rank rank, tcn_peer peer, const tcn_wire *wire)

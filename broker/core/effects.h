@@ -40,7 +40,7 @@ void tcn_effects_run(tcn_broker *b, tcn_rank rank);
 TCN_CHECKED tcn_err tcn_say(tcn_broker *b, tcn_rank rank, tcn_peer peer, const tcn_wire *wire);
 /* The same at once; only in settle. False: the peer is gone or was closed. */
 bool tcn_say_now(tcn_broker *b, tcn_peer peer, const tcn_wire *wire);
-/* Queues ERROR, and cuts the connection after it. */
+/* Queues ERROR, and dooms the connection: it is cut once the peer had the time to read it. */
 TCN_CHECKED tcn_err tcn_say_error(tcn_broker *b, tcn_peer peer, tcn_err err, const char *text);
 TCN_CHECKED tcn_err tcn_hang_up(tcn_broker *b, tcn_peer peer);
 

@@ -93,6 +93,34 @@ void tcn_session_close(tcn_broker *b, tcn_session *session, const char *why)
     tcn_session_end(b, peer);
 }
 
+/* ---- doomed ---- */
+
+static void cut_oldest(tcn_broker *b)
+{
+    tcn_peer peer = b->doomed[0].peer;
+    b->doomed_count--;
+    memmove(b->doomed, b->doomed + 1, b->doomed_count * sizeof(b->doomed[0]));
+    b->ports.net.close(b->ports.net.self, peer);
+}
+
+bool tcn_session_is_doomed(const tcn_broker *b, tcn_peer peer)
+{
+    for (size_t i = 0; i < b->doomed_count; i++)
+        if (b->doomed[i].peer == peer)
+            return true;
+    return false;
+}
+
+void tcn_session_doom(tcn_broker *b, tcn_peer peer)
+{
+    tcn_session_end(b, peer);
+    if (tcn_session_is_doomed(b, peer))
+        return;
+    if (b->doomed_count == TCN_DOOMED)
+        cut_oldest(b);
+    b->doomed[b->doomed_count++] = (tcn_doomed){.peer = peer, .at = {b->mono.ms + TCN_DOOM_MS}};
+}
+
 /* ---- the overlay of the turn ---- */
 
 tcn_err tcn_session_open(tcn_broker *b, tcn_session **ret_session)
@@ -130,6 +158,8 @@ void tcn_sessions_forget(tcn_broker *b)
 
 void tcn_sessions_sweep(tcn_broker *b)
 {
+    while (b->doomed_count > 0 && b->doomed[0].at.ms <= b->mono.ms)
+        cut_oldest(b);
     for (tcn_session *next, *s = b->sessions; s != NULL; s = next) {
         next = s->next;
         if (!tcn_card_is_valid(s->card, b->now))

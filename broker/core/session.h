@@ -24,6 +24,9 @@ void tcn_session_insert(tcn_broker *b, tcn_session *session); /* settle */
 void tcn_session_end(tcn_broker *b, tcn_peer peer);
 /* Only in settle: cuts the connection and forgets the session. */
 void tcn_session_close(tcn_broker *b, tcn_session *session, const char *why);
+/* Only in settle: forgets the session, and cuts the connection a little later. */
+void tcn_session_doom(tcn_broker *b, tcn_peer peer);
+bool tcn_session_is_doomed(const tcn_broker *b, tcn_peer peer);
 /* Only in settle: lets those go whose session endpoint was silent too long, or whose card ended. */
 void tcn_sessions_sweep(tcn_broker *b);
 void tcn_sessions_adopt(tcn_broker *b);  /* settle: nothing is opening any more */

@@ -26,9 +26,11 @@ typedef struct tcn_upload tcn_upload;
 #define TCN_SWEEP_MS 1000u   /* sessions and cards are looked over */
 #define TCN_CLONE_MS 600000u /* two instances taking turns within this are clones */
 #define TCN_STALE_CLAIMS 2   /* members that must claim newer trust before nothing is served */
-#define TCN_IN_FLIGHT 64     /* frames on the way to a node in a lane */
-#define TCN_CHECKPOINTS 8    /* receipts of a node and lane between two flushes */
-#define TCN_PAST_TERMS 8     /* kept for a node that was narrowed */
+#define TCN_DOOM_MS 1000u
+#define TCN_DOOMED 64     /* peers; the oldest is cut at once when there are more */
+#define TCN_IN_FLIGHT 64  /* frames on the way to a node in a lane */
+#define TCN_CHECKPOINTS 8 /* receipts of a node and lane between two flushes */
+#define TCN_PAST_TERMS 8  /* kept for a node that was narrowed */
 #define TCN_AUDIT_ROWS 4096
 #define TCN_ALARMS 16
 #define TCN_ALARM_CHARS 160
@@ -139,6 +141,13 @@ typedef struct {
     size_t rows;
 } tcn_next_roster;
 
+/* A peer that was told ERROR: nothing more is said or heard, and it is cut when it had the time to
+ * read why. */
+typedef struct {
+    tcn_peer peer;
+    tcn_mono at;
+} tcn_doomed;
+
 /* What only lives within a turn. */
 typedef struct {
     const tcn_broker_input *inputs;
@@ -173,6 +182,8 @@ struct tcn_broker {
     tcn_class *class_bucket[TCN_CLASS_BUCKETS];
     tcn_session *bucket[TCN_SESSION_BUCKETS];
     tcn_session *sessions, *last_session;
+    tcn_doomed doomed[TCN_DOOMED];
+    size_t doomed_count;
     size_t session_count, node_sessions;
     tcn_lane_state lane[TCN_LANES];
     tcn_batch *framed;   /* batches that have a frame of the net port */
