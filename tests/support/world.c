@@ -259,6 +259,15 @@ void world_member_revoke(world *w, const char *name, tcn_member_state state, tcn
     card->since = since;
 }
 
+tcn_broker_entry *world_broker_edit(world *w, const char *name)
+{
+    unsigned at = 0;
+    while (at < w->brokers && strcmp(w->broker[at].name, name) != 0)
+        at++;
+    expect(at < w->brokers ? TCN_OK : TCN_NOT_FOUND, NULL, name);
+    return &w->broker[at];
+}
+
 const tcn_secrets *world_secrets(const world *w, const char *name)
 {
     return &w->key[member_of(w, name)].secrets;

@@ -43,6 +43,8 @@ void world_member_set(world *w, const world_member *member);
 /* The member's card in the draft, with its version raised, for any other change. */
 tcn_card *world_card_edit(world *w, const char *name);
 void world_member_revoke(world *w, const char *name, tcn_member_state state, tcn_wall since);
+/* The member's entry in the draft's bundle, for other endpoints or another key. */
+tcn_broker_entry *world_broker_edit(world *w, const char *name);
 const tcn_secrets *world_secrets(const world *w, const char *name);
 tcn_publics world_publics(const world *w, const char *name);
 
