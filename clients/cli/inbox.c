@@ -106,7 +106,7 @@ static void print_item(const tcn_cli *cli, tcn_table *table, const tcn_inbox_ite
     tcn_text_line(item->title, title, sizeof(title));
     notice(item, note, sizeof(note));
     if (table == NULL) {
-        tcn_say(cli, "%s  %-16s  TLP:%-12s  %s%s%s", received, handle, tcn_tlp_text(item->tlp),
+        tcn_say(cli, "%s  %-20s  TLP:%-12s  %s%s%s", received, handle, tcn_tlp_text(item->tlp),
                 note, note[0] != '\0' ? "  " : "", title);
         return;
     }
