@@ -16,16 +16,23 @@ foreach(section IN ITEMS 1 5 8)
     install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
 endforeach()
 
-if(EXISTS "${PROJECT_SOURCE_DIR}/deploy/completions/tocsin.bash")
-    install(FILES deploy/completions/tocsin.bash RENAME tocsin
+# The program writes its own completions.
+if(TARGET tocsin_cli)
+    set(completions)
+    foreach(shell IN ITEMS bash zsh fish)
+        set(script "${PROJECT_BINARY_DIR}/completions/tocsin.${shell}")
+        add_custom_command(OUTPUT "${script}"
+            COMMAND "${CMAKE_COMMAND}" -E make_directory "${PROJECT_BINARY_DIR}/completions"
+            COMMAND tocsin_cli completion ${shell} > "${script}"
+            DEPENDS tocsin_cli VERBATIM)
+        list(APPEND completions "${script}")
+    endforeach()
+    add_custom_target(tocsin_completions ALL DEPENDS ${completions})
+    install(FILES "${PROJECT_BINARY_DIR}/completions/tocsin.bash" RENAME tocsin
         DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
-endif()
-if(EXISTS "${PROJECT_SOURCE_DIR}/deploy/completions/_tocsin")
-    install(FILES deploy/completions/_tocsin
+    install(FILES "${PROJECT_BINARY_DIR}/completions/tocsin.zsh" RENAME _tocsin
         DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
-endif()
-if(EXISTS "${PROJECT_SOURCE_DIR}/deploy/completions/tocsin.fish")
-    install(FILES deploy/completions/tocsin.fish
+    install(FILES "${PROJECT_BINARY_DIR}/completions/tocsin.fish"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
 endif()
 

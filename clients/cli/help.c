@@ -106,14 +106,31 @@ void tcn_help_command(const tcn_command *command)
         (void)printf("\nNext\n%s\n", command->next);
 }
 
+static json_t *options_json(const tcn_option *options)
+{
+    json_t *list = json_array();
+    for (const tcn_option *o = options; list != NULL && o != NULL && o->name != NULL; o++) {
+        json_t *row = json_pack("{s:s, s:s?, s:s, s:b, s:b}", "name", o->name, "arg", o->arg,
+                                "help", o->help, "many", (o->flags & TCN_OPTION_MANY) != 0,
+                                "required", (o->flags & TCN_OPTION_REQUIRED) != 0);
+        if (json_array_append_new(list, row) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static int list_json(const tcn_cli *cli)
 {
     unsigned count;
     const tcn_command *const *all = tcn_commands(&count);
     for (unsigned i = 0; i < count; i++) {
         const tcn_command *c = all[i];
-        json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "command", c->name, "who",
-                                headings[c->group], "summary", c->summary, "usage", c->usage);
+        json_t *row =
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:o}", "command", c->name, "who",
+                      headings[c->group], "summary", c->summary, "usage", c->usage, "help", c->help,
+                      "example", c->example, "next", c->next, "options", options_json(c->options));
         tcn_err err = tcn_json_out(cli, row);
         if (err != TCN_OK)
             return tcn_finish(cli, err);

@@ -224,7 +224,7 @@ static const tcn_option add_options[] = {
      .words = TCN_ROLE_WORDS},
     {.name = "request", .arg = "FILE", .help = "the member's request, from tocsin keygen"},
     {.name = "generate-keys", .help = "make its keys here, and a complete home"},
-    TCN_MEMBERSHIP_OPTIONS,
+    TCN_MEMBERSHIP_OPTIONS(" (default green)", " (default for a node: \">\")"),
     {0}};
 
 const tcn_command tcn_command_member_add = {
@@ -340,7 +340,7 @@ static const tcn_option set_options[] = {
      .arg = "LIST",
      .help = "publisher, approver, node, operator: all that it shall have",
      .words = TCN_ROLE_WORDS},
-    TCN_MEMBERSHIP_OPTIONS,
+    TCN_MEMBERSHIP_OPTIONS("", ""),
     {.name = "no-emergency", .help = "it may not publish emergencies any more"},
     {0}};
 

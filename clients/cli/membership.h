@@ -8,18 +8,17 @@
 #include "command.h"
 #include "program_home.h"
 
-/* Rows of an option table, for member add and member set. */
 #define TCN_ROLE_WORDS "publisher approver node operator"
 #define TCN_TLP_WORDS "clear green amber amber+strict red"
-#define TCN_MEMBERSHIP_OPTIONS                                                                     \
+/* Rows of an option table, for member add and member set; each says what it is without them. */
+#define TCN_MEMBERSHIP_OPTIONS(no_clearance, no_receive)                                           \
     {.name = "clearance",                                                                          \
      .arg = "TLP",                                                                                 \
-     .help = "the highest TLP it may receive and publish (default green)",                         \
+     .help = "the highest TLP it may receive and publish" no_clearance,                            \
      .words = TCN_TLP_WORDS},                                                                      \
         {.name = "receive",                                                                        \
          .arg = "PATTERNS",                                                                        \
-         .help =                                                                                   \
-             "topics it may receive, as \"advisory.>,emergency.*\" (default for a node: \">\")"},  \
+         .help = "topics it may receive, as \"advisory.>,emergency.*\"" no_receive},               \
         {.name = "publish",                                                                        \
          .arg = "PATTERNS",                                                                        \
          .help = "topics it may publish (a publisher needs some)"},                                \

@@ -586,6 +586,10 @@ PY
     tocsin -h | grep -q '^  member add'
 }
 
+@test "the manual pages are what the programs say" {
+    "$PYTHON" "$REPO/deploy/man/update" --check "$TOCSIN_BIN"
+}
+
 @test "version and its limits" {
     tocsin --version | grep -qE '^tocsin [0-9]+\.[0-9]+\.[0-9]+$'
     tocsin version --json | jget 'o["protocol"]' | grep -qx 1
