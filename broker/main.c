@@ -96,6 +96,10 @@ static tcn_err run(const char *home, tcn_fault *fault)
     }
     tcn_log_out_init(&log, STDERR_FILENO, (tcn_level)settings.log_level);
     err = tcn_lockfile_take(home, &lock, fault);
+    if (err == TCN_IN_USE) {
+        tcn_fault who = *fault;
+        err = tcn_fault_set(fault, err, "another broker uses this home already: %s", who.text);
+    }
     if (err == TCN_OK)
         err = tcn_process_signals(&options.signal_fd, fault);
     if (err == TCN_OK) {

@@ -158,6 +158,17 @@ static int reply(void *handler, const tcn_zap_verdict *verdict)
     return 0;
 }
 
+/* libzmq writes IPv4 as IPv6 that it is mapped into. */
+static tcn_bytes plain_address(tcn_bytes address)
+{
+    static const char mapped[] = "::ffff:";
+    size_t len = sizeof(mapped) - 1;
+    if (address.len <= len || memcmp(address.ptr, mapped, len) != 0 ||
+        memchr(address.ptr, '.', address.len) == NULL)
+        return address;
+    return tcn_bytes_of(address.ptr + len, address.len - len);
+}
+
 static void remember_refusal(tcn_zap *zap, const request *req, const tcn_zap_verdict *verdict)
 {
     (void)pthread_mutex_lock(&zap->lock);
@@ -168,7 +179,8 @@ static void remember_refusal(tcn_zap *zap, const request *req, const tcn_zap_ver
     refusals->address[0] = '\0';
     refusals->has_key = false;
     if (req->count == TCN_ZAP_REQUEST_FRAMES) {
-        (void)tcn_text_line(req->frame[ADDRESS], refusals->address, sizeof(refusals->address));
+        (void)tcn_text_line(plain_address(req->frame[ADDRESS]), refusals->address,
+                            sizeof(refusals->address));
         refusals->has_key = req->frame[CREDENTIALS].len == sizeof(refusals->key.b);
         if (refusals->has_key)
             memcpy(refusals->key.b, req->frame[CREDENTIALS].ptr, sizeof(refusals->key.b));

@@ -288,11 +288,19 @@ static void test_refusals_say_who_and_why(void **state)
     assert_string_equal(refusals.address, "192.0.2.7");
     assert_true(refusals.has_key);
     assert_memory_equal(refusals.key.b, keep.transport.b, sizeof(refusals.key.b));
+    request.frame[3] = tcn_bytes_str("::ffff:198.51.100.1");
+    (void)ask(f, &request);
+    tcn_zap_take_refusals(f->zap, &refusals);
+    assert_string_equal(refusals.address, "198.51.100.1");
+    request.frame[3] = tcn_bytes_str("::ffff:1");
+    (void)ask(f, &request);
+    tcn_zap_take_refusals(f->zap, &refusals);
+    assert_string_equal(refusals.address, "::ffff:1");
     request.frame[3] = tcn_bytes_str("\x1b[31mred");
     (void)ask(f, &request);
     tcn_zap_take_refusals(f->zap, &refusals);
     assert_int_equal(refusals.count, 1);
-    assert_int_equal(refusals.total, 3);
+    assert_int_equal(refusals.total, 5);
     assert_null(strchr(refusals.address, 0x1b));
 }
 
