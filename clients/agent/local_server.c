@@ -379,9 +379,9 @@ tcn_err tcn_local_server_new(const char *path, const char *group, const tcn_cloc
 {
     if (strlen(path) >= sizeof(((tcn_local_server *)NULL)->path))
         return tcn_fault_set(fault, TCN_INVALID,
-                             "%s: a socket's path has at most %zu bytes; move the home to a "
-                             "shorter path",
-                             path, sizeof(((tcn_local_server *)NULL)->path) - 1);
+                             "a socket's path has at most %zu bytes; move the home to a shorter "
+                             "path than %s",
+                             sizeof(((tcn_local_server *)NULL)->path) - 1, path);
     tcn_local_server *server = calloc(1, sizeof(*server));
     if (server == NULL)
         return tcn_fault_set(fault, TCN_NO_MEMORY, "out of memory");
