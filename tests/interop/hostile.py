@@ -52,7 +52,7 @@ MALFORMED = {
     "keys that fall": b"\x86\x0c\x01\x01\xa2\x02\x00\x01\x00\xf6\x01",
     "a text for a key": encode([12, 1, 1, {"a": 1}, None, 1]),
     "text that is no UTF-8": b"\x86\x0c\x01\x0a\xa1\x01\x62\xc3\x28\xf6\x01",
-    "text with a NUL": b"\x86\x0c\x01\x0a\xa1\x01\x61\x00\xf6\x01",
+    "text with a NUL": encode([1, {1: [1], 2: 0, 3: bytes(16), 4: 1, 10: "x\0"}]),
     "too deep": encode([12, 1, 1, {1: nested(9)}, None, 1]),
     "an empty list": encode([7, []]),
     "an unknown key in HELLO": encode([1, {1: [1], 2: 0, 3: bytes(16), 4: 1, 10: "x", 40: 1}]),
@@ -60,14 +60,25 @@ MALFORMED = {
 }
 
 
+def expect_error(session, error, what):
+    op, rest = session.receive(10) or (None, None)
+    need((op, rest and ERRORS[rest[0]]), (Op.ERROR, error), what)
+    return what, session
+
+
+def expect_ends(refused):
+    for what, session in refused:
+        need(session.ended(), "closed", what)
+        session.close()
+
+
 def malformed_frames(home):
+    refused = []
     for what, data in MALFORMED.items():
         session = opened(home)
         session.send_bytes(data)
-        op, rest = session.receive(10) or (None, None)
-        need((op, rest and rest[0]), (Op.ERROR, ERRORS.index("malformed")), what)
-        need(session.ended(), "closed", what)
-        session.close()
+        refused.append(expect_error(session, "malformed", what))
+    expect_ends(refused)
 
 
 def skipped_key(home):
@@ -89,9 +100,11 @@ def oversized(home):
 
 
 def two_parts(home):
+    """Dropped."""
     session = opened(home)
     session.socket.send_multipart([encode([2]), encode([2])])
-    need(session.ended(), "closed", "a message of two parts")
+    session.send(Op.QUERY, 1, 1, {}, None, 1)
+    need((session.receive(10) or [None])[0], Op.RESULT, "after a message of two parts")
     session.close()
 
 
@@ -109,6 +122,7 @@ def before_hello(home):
 
 def bad_hello(home):
     """home is of no node."""
+    refused = []
     for what, error, frame in (
             ("a version that nobody speaks", "version",
              [1, {1: [99], 2: 0, 3: bytes(16), 4: 1, 10: "x"}]),
@@ -116,10 +130,8 @@ def bad_hello(home):
              hello(1, os.urandom(16), home.trust.version))):
         session = home.session(BULK)
         session.send(*frame)
-        op, rest = session.receive(10) or (None, None)
-        need((op, rest and ERRORS[rest[0]]), (Op.ERROR, error), what)
-        need(session.ended(), "closed", what)
-        session.close()
+        refused.append(expect_error(session, error, what))
+    expect_ends(refused)
 
 
 def stranger(home):
@@ -203,7 +215,7 @@ class Submits:
             ("a cancel without reason", "malformed",
              sealed(good(kind=2, references=[self.publisher_id()]))),
             ("sizes that differ", "malformed", sealed(good(decoded_size=2))),
-            ("a body too large to be inside", "malformed", sealed(good(body=bytes(32769)))),
+            ("a body too large to be inside", "too-large", sealed(good(body=bytes(32769)))),
             ("a bomb", "too-large", sealed(good(encoding=1, decoded_size=513))),
             ("an external emergency", "malformed", sealed(good(lane=1, body=[bytes(32), 9]))),
             ("an unprotected header", "malformed", _changed(fine, 1, {4: b"kid"})),
@@ -235,6 +247,41 @@ class Submits:
         need(self.answer(self.sealed(self.payload(handle=fields[M.HANDLE])))[0], "conflict",
              "a handle twice")
         return fields[M.ID]
+
+
+def approvals(author, approver, other, nobody):
+    """Of one emergency that the author submitted; other is an approver, too, nobody is none."""
+    publisher = Publisher(author)
+    payload = publisher.alert_payload(b"x", lane=EMERGENCY, topic="emergency.a",
+                                      texts=[["en", "To be approved", ""]])
+    alert = Alert(payload)
+    need(publisher.submit(payload)[1][6], 1, "approvals that are missing")
+
+    def signed(home, role=APPROVER, word="alert"):
+        return signature(word, home.program, payload, home.sign, role)
+
+    mine = Publisher(approver)
+    flipped = signed(approver)
+    flipped[2] = flipped[2][:-1] + bytes([flipped[2][-1] ^ 1])
+    as_publisher = signed(approver, PUBLISHER)
+    mixed = [signed(approver)[0], {}, as_publisher[2]]
+    for what, error, by, alert_id, digest, one in (
+            ("a bit of the approval", "bad-signature", mine, alert.id, alert.hash, flipped),
+            ("a publisher's signature", "wrong-role", mine, alert.id, alert.hash, as_publisher),
+            ("a publisher's as approver", "bad-signature", mine, alert.id, alert.hash, mixed),
+            ("another content", "conflict", mine, alert.id, bytes(32), signed(approver)),
+            ("nothing", "not-found", mine, os.urandom(16), alert.hash, signed(approver)),
+            ("another's approval", "denied", mine, alert.id, alert.hash, signed(other)),
+            ("without the role", "wrong-role", Publisher(nobody), alert.id, alert.hash,
+             signed(nobody)),
+            ("no signature", "malformed", mine, alert.id, alert.hash, [b"", {}, bytes(64)])):
+        need(ERRORS[by.hand_in(alert_id, digest, one)[0]], error, what)
+    # Who signed already adds nothing, and is answered as before.
+    error, fields = publisher.hand_in(alert.id, alert.hash, signed(author))
+    need((error, fields[2], fields[6]), (0, 0, 1), "the author's own approval")
+    for _ in range(2):
+        error, fields = mine.hand_in(alert.id, alert.hash, signed(approver))
+        need((error, fields[2], fields[6]), (0, 1, 0), "a good approval, and again")
 
 
 # ---- a node's -----------------------------------------------------------------------------------

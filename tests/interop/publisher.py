@@ -119,8 +119,11 @@ class Publisher:
 
     def approve(self, alert_id):
         alert = self.held(alert_id)
-        signed = signature("alert", self.home.program, alert.payload, self.home.sign, APPROVER)
-        return self.answer(EMERGENCY, self.request(EMERGENCY, Op.APPROVE, alert_id, alert.hash,
+        return self.hand_in(alert_id, alert.hash, signature(
+            "alert", self.home.program, alert.payload, self.home.sign, APPROVER))
+
+    def hand_in(self, alert_id, digest, signed):
+        return self.answer(EMERGENCY, self.request(EMERGENCY, Op.APPROVE, alert_id, digest,
                                                    encode(signed)))
 
     def cancel(self, alert_id, reason):
