@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* External bodies: fetched in a window, resumed from the disk, told to the broker until it knows. */
+/* External bodies: fetched in a window, resumed from the disk, told to the broker till it knows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

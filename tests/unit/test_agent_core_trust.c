@@ -170,6 +170,36 @@ static void test_false_under_a_sufficient_bundle_is_rejected(void **state)
     assert_int_equal(tcn_cbor_get_uint(&r), TCN_UNKNOWN_KEY);
 }
 
+static void test_trust_that_does_not_come_is_asked_for(void **state)
+{
+    agent_rig *rig = *state;
+    tcn_wire wire;
+    rig_start(rig);
+    rig_serve(rig);
+    add_publisher(rig);
+    world_alert alert = simple(rig, "pub-new");
+    send(rig, 2, 4, &alert);
+    rig_forget(rig);
+    rig_pass(rig, 4000);
+    assert_false(rig_take(rig, RIG_SESSION, TCN_OP_TRUST_GET, &wire));
+    rig_pass(rig, 2000);
+    rig_expect(rig, RIG_SESSION, TCN_OP_TRUST_GET, &wire);
+    assert_int_equal(wire.trust_get.version, 2);
+    assert_int_equal(wire.trust_get.offset, 0);
+    /* What comes is no use: no storm of asking. */
+    rig_frame(
+        rig, RIG_SESSION,
+        &(tcn_wire){.op = TCN_OP_TRUST,
+                    .trust = {.version = 2, .total = 7, .bytes = tcn_bytes_str("no trust" + 1)}});
+    rig_pass(rig, 20000);
+    assert_false(rig_take(rig, RIG_SESSION, TCN_OP_TRUST_GET, &wire));
+    rig_trust(rig, RIG_SESSION);
+    rig_expect(rig, RIG_SESSION, TCN_OP_RECEIPT, &wire);
+    rig_frame(rig, RIG_SESSION, &(tcn_wire){.op = TCN_OP_PONG});
+    rig_pass(rig, 40000);
+    assert_false(rig_take(rig, RIG_SESSION, TCN_OP_TRUST_GET, &wire));
+}
+
 /* ---- adopting ---- */
 
 static uint64_t version(const agent_rig *rig)
@@ -460,6 +490,7 @@ int main(void)
         T(test_a_lost_link_takes_its_parked_frames_along),
         T(test_too_many_parked_are_asked_for_again_later),
         T(test_false_under_a_sufficient_bundle_is_rejected),
+        T(test_trust_that_does_not_come_is_asked_for),
         T(test_a_newer_bundle_is_adopted_and_kept),
         T(test_an_expired_bundle_is_not_adopted),
         T(test_a_bundle_of_another_authority_is_not_adopted),

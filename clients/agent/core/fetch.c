@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch.c - a body under way: docs/decisions/0003-agent-core.md has its state machine. A piece that
- * is not the next one is dropped and asked for again, so nothing but the disk's queue is buffered. */
+/* fetch.c - a body under way: docs/decisions/0003-agent-core.md has its state machine. A piece
+ * that is not the next one is dropped and asked for again: only the disk's queue buffers. */
 #include "fetch.h"
 
 #include <string.h>

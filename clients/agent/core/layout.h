@@ -8,7 +8,7 @@
  *   'n'                          counts: one u64 each, in the order of tcn_agent_counts
  *   'b'                          bundle: version u64, size u32; 'B' piece u16: the envelope's bytes
  *   'c'                          own card's envelope
- *   'k' broker                   epoch 16, generation u64, then for each lane has u8, seq u64, tag u64
+ *   'k' broker                   epoch 16, generation u64, and each lane's has u8, seq u64, tag u64
  *   'A' id                       tcn_agent_record (layout.c); 'V' id: the alert's envelope
  *   'I' serial u64               id: the inbox in order of arrival
  *   'H' handle 0 id              1 byte: finds an alert by its handle

@@ -105,17 +105,17 @@ static void stop_waiting(tcn_agent *a, unsigned session)
 tcn_err tcn_agent_link_down(tcn_agent *a, unsigned link, const char *text)
 {
     tcn_agent_broker *broker = &a->next.broker[tcn_agent_link_broker(link)];
-    bool was_up = a->next.link[link].state != TCN_LINK_DOWN;
+    tcn_agent_link_state before = a->next.link[link].state;
     tcn_err err = reset(a, link);
     if (err != TCN_OK)
         return err;
     if (is_session(link))
         stop_waiting(a, link);
-    else /* acks of emergencies that were sent here go by session now */
+    else if (before == TCN_LINK_SERVED) /* emergencies' acks that were sent here go by session */
         a->next.link[tcn_agent_session(link)].ack_sent = 0;
     if (text && text[0] != '\0')
         tcn_agent_note(broker->error, "%s: %s", is_session(link) ? "session" : "emergency", text);
-    if (was_up)
+    if (before != TCN_LINK_DOWN)
         tcn_agent_log(a, TCN_LOG_NOTICE, "link-down", "%s %s: %s", broker->name,
                       is_session(link) ? "session" : "emergency", text ? text : "");
     return TCN_OK;

@@ -35,6 +35,7 @@ tcn_err tcn_agent_park(tcn_agent *a, unsigned link, const tcn_wire *wire, uint64
     effect->lane = wire->alerts.lane;
     effect->alerts = alerts;
     effect->number = need;
+    effect->total = a->mono.ms; /* since when */
     s->parked_alerts += alerts;
     s->parked_bytes += frame.len;
     s->link[link].parked[effect->lane]++;

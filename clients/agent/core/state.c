@@ -189,7 +189,8 @@ void tcn_agent_end_read(tcn_agent *a)
 
 /* ---- words for people ---- */
 
-static void format_line(char *ret_text, size_t size, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void format_line(char *ret_text, size_t size,
+                                                              const char *format, va_list args)
 {
     char raw[512];
     int len = vsnprintf(raw, sizeof raw, format, args);

@@ -10,6 +10,7 @@
 #include "link.h"
 
 #define ASK_AGAIN_MS 5000u
+#define ASK_ANEW_MS 60000u /* what came then was no use */
 
 void tcn_agent_bundle_drop(tcn_bundle **bundle)
 {
@@ -215,7 +216,7 @@ tcn_err tcn_agent_trust_piece(tcn_agent *a, unsigned link, const tcn_wire *wire)
     }
     if (offset == 0 && bytes.len == total) {
         if (pieces->version <= wire->trust.version)
-            *pieces = (tcn_agent_pieces){.version = 0};
+            *pieces = (tcn_agent_pieces){.version = 0, .asked = pieces->asked};
         return consider(a, bytes);
     }
     tcn_err err = TCN_OK;
@@ -232,7 +233,7 @@ tcn_err tcn_agent_trust_piece(tcn_agent *a, unsigned link, const tcn_wire *wire)
     if (pieces->len < pieces->total)
         return TCN_OK;
     tcn_bytes whole = tcn_bytes_of(a->pieces, pieces->total);
-    *pieces = (tcn_agent_pieces){.version = 0};
+    *pieces = (tcn_agent_pieces){.version = 0, .asked = pieces->asked};
     return consider(a, whole);
 }
 
@@ -246,6 +247,33 @@ static unsigned served_link(const tcn_agent *a, unsigned wanted)
     return TCN_AGENT_LINKS;
 }
 
+static void ask(tcn_agent *a, unsigned link, uint64_t version, uint64_t offset)
+{
+    tcn_agent_pieces *pieces = &a->now.pieces;
+    tcn_wire wire = {.op = TCN_OP_TRUST_GET, .trust_get = {.version = version, .offset = offset}};
+    if (!tcn_agent_link_send(a, link, &wire))
+        return;
+    pieces->ask = false;
+    pieces->link = link;
+    pieces->asked = a->mono;
+    tcn_agent_wake_in(a, ASK_AGAIN_MS);
+}
+
+/* A frame waits for trust that should have come before it, and none is on its way. */
+static void ask_for_parked(tcn_agent *a)
+{
+    const tcn_agent_effect *parked = a->parked;
+    if (!parked || parked->number <= a->bundle->version || parked->number == UINT64_MAX)
+        return;
+    tcn_mono since = {parked->total}, asked = a->now.pieces.asked, due = {since.ms + ASK_AGAIN_MS};
+    if (asked.ms != 0 && asked.ms + ASK_ANEW_MS > due.ms)
+        due.ms = asked.ms + ASK_ANEW_MS;
+    if (a->mono.ms >= due.ms)
+        ask(a, parked->link, parked->number, 0);
+    else
+        tcn_agent_wake_at(a, due);
+}
+
 void tcn_agent_trust_pump(tcn_agent *a)
 {
     tcn_agent_pieces *pieces = &a->now.pieces;
@@ -253,6 +281,7 @@ void tcn_agent_trust_pump(tcn_agent *a)
         free(a->pieces);
         a->pieces = NULL;
         a->pieces_cap = 0;
+        ask_for_parked(a);
         return;
     }
     if (!pieces->ask && a->mono.ms < pieces->asked.ms + ASK_AGAIN_MS) {
@@ -261,16 +290,8 @@ void tcn_agent_trust_pump(tcn_agent *a)
     }
     /* Unanswered: the next link that is served is asked. */
     unsigned link = served_link(a, pieces->ask ? pieces->link : pieces->link + 1);
-    if (link == TCN_AGENT_LINKS)
-        return;
-    tcn_wire wire = {.op = TCN_OP_TRUST_GET,
-                     .trust_get = {.version = pieces->version, .offset = pieces->len}};
-    if (tcn_agent_link_send(a, link, &wire)) {
-        pieces->ask = false;
-        pieces->link = link;
-        pieces->asked = a->mono;
-        tcn_agent_wake_in(a, ASK_AGAIN_MS);
-    }
+    if (link < TCN_AGENT_LINKS)
+        ask(a, link, pieces->version, pieces->len);
 }
 
 /* ---- the card ---- */
