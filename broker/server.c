@@ -52,6 +52,7 @@ struct tcn_broker_server {
     tcn_trust_watch *trust;
     tcn_broker *core;
     uint64_t trust_version; /* that ZAP has */
+    bool importing;         /* a trust file that an operator sent is being verified */
     char bound[TCN_LANES][TCN_ADDRESS_SIZE];
     tcn_broker_input input[INPUTS];
     tcn_peer gone[GONES];
@@ -245,24 +246,32 @@ static size_t take_trust(tcn_broker_server *s, size_t at, tcn_roster **ret_roste
     return at;
 }
 
-/* Trust that an operator sent goes the way of a file put into the home. Between turns. */
-static void import_trust(tcn_broker_server *s)
+/* Trust that an operator sent goes the way of a file put into the home. Before a turn: how that
+ * went; after it: begin, so that nobody waits for the next event. */
+static void end_import(tcn_broker_server *s)
+{
+    tcn_fault fault = {.err = TCN_OK, .text = ""};
+    if (!s->importing || !tcn_trust_watch_take_import(s->trust, &fault))
+        return;
+    s->importing = false;
+    tcn_broker_roster_put_done(s->core, fault.err, fault.text);
+}
+
+static void begin_import(tcn_broker_server *s)
 {
     tcn_bytes file;
-    tcn_fault fault = {.err = TCN_OK, .text = ""};
-    if (tcn_broker_take_roster_put(s->core, &file)) {
-        tcn_err err = tcn_trust_watch_import(s->trust, file);
-        if (err != TCN_OK)
-            tcn_broker_roster_put_done(s->core, err, tcn_err_text(err));
-    } else if (tcn_trust_watch_take_import(s->trust, &fault)) {
-        tcn_broker_roster_put_done(s->core, fault.err, fault.text);
-    }
+    if (s->importing || !tcn_broker_take_roster_put(s->core, &file))
+        return;
+    tcn_err err = tcn_trust_watch_import(s->trust, file);
+    if (err != TCN_OK)
+        tcn_broker_roster_put_done(s->core, err, tcn_err_text(err));
+    s->importing = err == TCN_OK;
 }
 
 static tcn_err turn(tcn_broker_server *s, tcn_fault *fault)
 {
     tcn_roster *roster = NULL;
-    import_trust(s);
+    end_import(s);
     size_t count = take_frames(s, 0);
     count = take_gones(s, count);
     count = take_blobs(s, count);
@@ -271,6 +280,7 @@ static tcn_err turn(tcn_broker_server *s, tcn_fault *fault)
         s->input[count++] = (tcn_broker_input){.kind = TCN_IN_TICK};
     tcn_err err = count > 0 ? tcn_broker_turn(s->core, s->input, count) : TCN_OK;
     tcn_roster_unref(&roster);
+    begin_import(s);
     if (err == TCN_OK)
         return TCN_OK;
     const tcn_fault *cause = tcn_store_lmdb_fault(s->store);
