@@ -70,13 +70,52 @@ static bool confirmed(const tcn_cli *cli, const tcn_args *args)
     return fgets(line, sizeof(line), stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
 }
 
+static bool is_approver(const tocsin_alert_item *item, const char *member)
+{
+    for (uint32_t i = 0; i < item->approver_count; i++)
+        if (strcmp(item->approvers[i], member) == 0)
+            return true;
+    return false;
+}
+
+/* "last" to approve is the newest that waits for an approval of ours. */
+static int find_last(const tcn_cli *cli, tocsin_client *client, tocsin_id *ret_id)
+{
+    tocsin_client_info info;
+    tocsin_items *items = NULL;
+    tocsin_error error;
+    const tocsin_alert_item *item = NULL;
+    int64_t newest = INT64_MIN;
+    tocsin_client_get_info(client, &info, sizeof(info));
+    int32_t code = tocsin_list_pending(client, &items, &error);
+    while (code == TOCSIN_OK) {
+        code = tocsin_next_alert_item(items, &item, &error);
+        if (code != TOCSIN_OK || item == NULL)
+            break;
+        if ((item->waiting & TOCSIN_WAITS_APPROVAL) != 0 && !is_approver(item, info.member) &&
+            item->created > newest) {
+            newest = item->created;
+            *ret_id = item->id;
+        }
+    }
+    tocsin_items_close(&items);
+    if (code != TOCSIN_OK)
+        return tcn_net_fail(cli, &error);
+    if (newest == INT64_MIN)
+        return tcn_cli_refuse(cli, TCN_NOT_FOUND, "nothing waits for an approval of %s",
+                              info.member);
+    return TCN_EXIT_DONE;
+}
+
 static int approve(const tcn_cli *cli, const tcn_args *args, tocsin_client *client)
 {
     tocsin_error error;
     tocsin_id id;
     tocsin_alert *alert = NULL;
     tocsin_answer answer;
-    int code = tcn_net_resolve(cli, client, args->operand[0], &id);
+    const char *name = args->operand[0];
+    int code = strcmp(name, "last") == 0 ? find_last(cli, client, &id)
+                                         : tcn_net_resolve(cli, client, name, &id);
     if (code != TCN_EXIT_DONE)
         return code;
     if (tocsin_fetch_alert(client, &id, &alert, &error) != TOCSIN_OK)
@@ -119,7 +158,8 @@ const tcn_command tcn_command_approve = {
     .summary = "sign an alert that waits for approval",
     .usage = "ID [--yes] [--body]",
     .help = "Fetches the alert, verifies its signatures, shows what is to be signed, asks, and\n"
-            "signs exactly that. ID is an id, a unique prefix of one, a handle, or \"last\".\n"
+            "signs exactly that. ID is an id, a unique prefix of one, a handle, or \"last\": the\n"
+            "newest that waits for your approval.\n"
             "Asks only on a terminal.",
     .example = "  tocsin approve CERT-2026-7K3M9Q",
     .next = "  tocsin board ID        who has it, who answered",

@@ -191,13 +191,14 @@ tcn_err tcn_client_receive(tocsin_client *client, tcn_link *link, tcn_mono until
 
 static tcn_err encode_hello(tocsin_client *client, uint8_t *ret_hello, size_t cap, size_t *ret_len)
 {
-    const tcn_wire hello = {.op = TCN_OP_HELLO,
-                            .hello = {.versions = 1,
-                                      .version = {TCN_PROTOCOL_VERSION},
-                                      .mode = TCN_MODE_CLIENT,
-                                      .instance = client->instance,
-                                      .trust_version = client->home.bundle.version,
-                                      .software = tcn_bytes_str(client->software)}};
+    const tcn_wire hello = {
+        .op = TCN_OP_HELLO,
+        .hello = {.versions = 1,
+                  .version = {TCN_PROTOCOL_VERSION},
+                  .mode = TCN_MODE_CLIENT,
+                  .instance = client->instance,
+                  .trust_version = client->brings_trust ? 0 : client->home.bundle.version,
+                  .software = tcn_bytes_str(client->software)}};
     return tcn_wire_encode(&hello, ret_hello, cap, ret_len);
 }
 
@@ -322,6 +323,14 @@ static bool is_alive(tocsin_client *client, tcn_lane lane)
     tcn_link_turn(link, now);
     uint64_t heard = link->heard_at.ms > link->sent_at.ms ? link->heard_at.ms : link->sent_at.ms;
     return link->state == TCN_LINK_UP && now.ms - heard < IDLE_MS;
+}
+
+void tcn_client_hang_up(tocsin_client *client)
+{
+    for (unsigned lane = 0; lane < TCN_LANES; lane++) {
+        tcn_link_stop(&client->link[lane]);
+        client->is_open[lane] = false;
+    }
 }
 
 int32_t tcn_client_ready(tocsin_client *client, tcn_lane lane, tcn_link **ret_link,

@@ -25,6 +25,7 @@ struct tocsin_client {
     int64_t clock_offset_ms;
     uint64_t max_body_bytes; /* encoded; 0: no WELCOME yet */
     uint64_t req;
+    bool brings_trust; /* HELLO claims none: a broker behind us must let in who brings it newer */
     char notice[320];
     uint8_t *out; /* FRAME_BYTES */
 };
@@ -33,6 +34,8 @@ struct tocsin_client {
  * cannot be reached. */
 TCN_CHECKED int32_t tcn_client_ready(tocsin_client *client, tcn_lane lane, tcn_link **ret_link,
                                      tocsin_error *error);
+/* Ends the sessions; the next request opens them anew. */
+void tcn_client_hang_up(tocsin_client *client);
 /* Sends within until. TCN_TIMEOUT, or why the link failed (link->why, link->stage). */
 TCN_CHECKED tcn_err tcn_client_send(tocsin_client *client, tcn_link *link, const tcn_wire *wire,
                                     tcn_mono until);

@@ -14,7 +14,11 @@
 #include "client_node_lines.h"
 #include "topic.h"
 
-enum { CONNECT_MS = 10000, LEAST_MS = 100 };
+enum {
+    CONNECT_MS = 10000,
+    LEAST_MS = 100,
+    FIRST_METRICS_MS = 3000 /* by then both endpoints had their chance */
+};
 
 void tocsin_node_options_init(tocsin_node_options *ret_options)
 {
@@ -139,7 +143,8 @@ int32_t tocsin_node_open(const tocsin_node_options *options, tocsin_node **ret_n
     if (node == NULL)
         return tcn_error_set(error, TOCSIN_STAGE_LOCAL, TCN_NO_MEMORY, NULL);
     node->epoll = node->timer = -1;
-    node->begun = node->metrics_at = tcn_now_mono();
+    node->begun = tcn_now_mono();
+    node->metrics_at = (tcn_mono){node->begun.ms + FIRST_METRICS_MS};
     for (unsigned lane = 0; lane < TCN_LANES; lane++)
         tcn_trust_feed_init(&node->line[lane].feed);
     tcn_err err = set_up(node, &known, &fault);
