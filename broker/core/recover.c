@@ -155,7 +155,6 @@ static tcn_err begin(tcn_broker *b, tcn_roster *roster, tcn_fault *fault)
         err = second_part(b, load_held, &full);
     if (err != TCN_OK)
         return tcn_fault_set(fault, err, "the store cannot be used: %s", tcn_err_text(err));
-    b->sweep_at.ms = b->mono.ms + TCN_SWEEP_MS;
     tcn_timers_load(b);
     return TCN_OK;
 }

@@ -33,6 +33,13 @@ static tcn_session *settled(tcn_broker *b, tcn_peer peer)
     return s;
 }
 
+/* Without anybody there is nothing to look over. */
+static void sweep_later(tcn_broker *b)
+{
+    if (b->sweep_at.ms == 0)
+        b->sweep_at.ms = b->mono.ms + TCN_SWEEP_MS;
+}
+
 void tcn_session_insert(tcn_broker *b, tcn_session *session)
 {
     tcn_session **bucket = bucket_of(b, session->peer);
@@ -46,6 +53,7 @@ void tcn_session_insert(tcn_broker *b, tcn_session *session)
         b->sessions = session;
     b->last_session = session;
     b->session_count++;
+    sweep_later(b);
     b->node_sessions += session->mode == TCN_MODE_NODE;
 }
 
@@ -167,6 +175,9 @@ void tcn_sessions_sweep(tcn_broker *b)
         else if (s->endpoint == TCN_LANE_BULK && b->mono.ms - s->heard.ms > TCN_MAX_DEAD_MS)
             tcn_session_close(b, s, "silent for too long");
     }
+    b->sweep_at.ms = 0;
+    if (b->sessions != NULL || b->doomed_count > 0)
+        sweep_later(b);
 }
 
 void tcn_sessions_free(tcn_broker *b)

@@ -84,10 +84,8 @@ static void tick_effect(tcn_broker *b, const void *data, tcn_bytes tail)
     b->hold_off.ms = 0;
     if (is_due(b->retry_at, b->mono))
         tcn_fanout_retry(b);
-    if (is_due(b->sweep_at, b->mono)) {
+    if (is_due(b->sweep_at, b->mono))
         tcn_sessions_sweep(b);
-        b->sweep_at.ms = b->mono.ms + TCN_SWEEP_MS;
-    }
 }
 
 tcn_err tcn_timers_tick(tcn_broker *b)
@@ -110,7 +108,6 @@ void tcn_timers_back_off(tcn_broker *b)
     if (is_due(b->retry_at, b->mono))
         tcn_fanout_retry(b);
     tcn_sessions_sweep(b);
-    b->sweep_at.ms = b->mono.ms + TCN_SWEEP_MS;
 }
 
 static void sooner(uint64_t *least, uint64_t at)
@@ -121,9 +118,11 @@ static void sooner(uint64_t *least, uint64_t at)
 
 tcn_mono tcn_timers_deadline(const tcn_broker *b)
 {
-    uint64_t least = b->sweep_at.ms, work = UINT64_MAX;
+    uint64_t least = UINT64_MAX, work = UINT64_MAX;
     if (b->again)
         return b->mono;
+    if (b->sweep_at.ms != 0)
+        sooner(&least, b->sweep_at.ms);
     if (b->retry_at.ms != 0)
         sooner(&least, b->retry_at.ms);
     if (b->flush_at.ms != 0)
