@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "libtocsin/text.h"
+#include "libtocsin/topic.h"
 #include "progress.h"
 #include "publish.h"
 #include "publish_file.h"
@@ -91,6 +92,10 @@ static int take_words(const tcn_cli *cli, const tcn_args *args, request *r)
     tcn_tlp tlp_number = TCN_TLP_AMBER;
     tcn_urgency urgency_number = TCN_URGENCY_UNKNOWN;
     tcn_status status_number = TCN_STATUS_ACTUAL;
+    const char *topic = tcn_args_get(args, "topic");
+    if (topic == NULL || tcn_topic_check(tcn_bytes_str(topic)) != TCN_OK)
+        return tcn_cli_usage(cli, "--topic is lower-case words joined by dots, like "
+                                  "advisory.vendor.example");
     if (tlp != NULL && tcn_tlp_parse(tlp, &tlp_number) != TCN_OK)
         return tcn_cli_usage(cli, "--tlp is clear, green, amber, amber+strict or red, not \"%s\"",
                              tlp);
@@ -103,7 +108,7 @@ static int take_words(const tcn_cli *cli, const tcn_args *args, request *r)
     r->draft.urgency = urgency_number;
     r->draft.status = status_number;
     r->draft.lane = tcn_args_has(args, "emergency") ? TOCSIN_LANE_EMERGENCY : TOCSIN_LANE_BULK;
-    r->draft.topic = tcn_args_get(args, "topic");
+    r->draft.topic = topic;
     r->draft.ask = tcn_args_get(args, "ask");
     r->draft.handle = tcn_args_get(args, "handle");
     return TCN_EXIT_DONE;

@@ -166,7 +166,7 @@ static void address_failed(tcn_link *link, const tcn_monitor_event *event, tcn_m
     } else {
         const tcn_monitor_event failed = {.kind = TCN_MONITOR_CONNECT_FAILED};
         stage = TOCSIN_STAGE_CONNECT;
-        (void)tcn_fault_set(&fault, TCN_UNREACHABLE, "%s: %s", where(link),
+        (void)tcn_fault_set(&fault, TCN_UNREACHABLE, "cannot reach %s: %s", where(link),
                             tcn_monitor_text(&failed));
     }
     remember(link, stage, &fault);

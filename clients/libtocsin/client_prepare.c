@@ -105,6 +105,26 @@ static int32_t encode_body(const tocsin_client *client, const tcn_manuscript *sc
     return TOCSIN_OK;
 }
 
+/* What to do about a refusal; "" if its text says so. */
+static const char *remedy_of(tcn_err err)
+{
+    switch (err) {
+    case TCN_TOPIC_DENIED: return "; the authority can grant the topic";
+    case TCN_TLP_DENIED: return "; the authority can raise the clearance";
+    case TCN_UNKNOWN_KEY: return "; connect to get newer trust, or ask the authority";
+    default: return "";
+    }
+}
+
+static int32_t not_verified(tcn_err err, const tcn_fault *fault, tocsin_error *error)
+{
+    static const char prefix[] = "alert: ";
+    const char *text = fault->text[0] != '\0' ? fault->text : tcn_err_text(err);
+    if (strncmp(text, prefix, strlen(prefix)) == 0)
+        text += strlen(prefix);
+    return tcn_error_say(error, TOCSIN_STAGE_LOCAL, err, "%s%s", text, remedy_of(err));
+}
+
 int32_t tcn_client_verify(tocsin_client *client, tcn_bytes envelope, bool accepting,
                           tocsin_alert **ret_alert, tocsin_error *error)
 {
@@ -121,7 +141,7 @@ int32_t tcn_client_verify(tocsin_client *client, tcn_bytes envelope, bool accept
         verified.marks |= TCN_MARK_BODY_TO_COME;
     if (err == TCN_OK)
         err = tcn_alert_view_new(&verified, &client->home.bundle, ret_alert);
-    return err == TCN_OK ? TOCSIN_OK : tcn_error_set(error, TOCSIN_STAGE_LOCAL, err, &fault);
+    return err == TCN_OK ? TOCSIN_OK : not_verified(err, &fault, error);
 }
 
 /* payload and envelope: ENVELOPE_BYTES each. */
