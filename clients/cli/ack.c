@@ -72,8 +72,8 @@ static int tell(const tcn_cli *cli, const tcn_local_reply *reply, tcn_answer ans
     if (r.err != TCN_OK)
         return tcn_cli_refuse(cli, r.err, "the agent's answer: %s", tcn_err_text(r.err));
     tcn_text_line(handle, shown, sizeof(shown));
-    tcn_say(cli, "%s: %s. The agent has stored it and sends it until a broker confirms.", shown,
-            tcn_answer_text(answer));
+    tcn_out_say(cli, "%s: %s. The agent has stored it and sends it until a broker confirms.", shown,
+                tcn_answer_text(answer));
     return tcn_done(cli, json_pack("{s:o, s:o, s:s, s:I}", "id", tcn_json_id(&id), "handle",
                                    tcn_json_text(handle), "answer", tcn_answer_text(answer),
                                    "counter", (json_int_t)counter));

@@ -18,7 +18,7 @@ static void show_line(const tcn_cli *cli, const char *label, const char *text)
 static void show(const tcn_cli *cli, const tocsin_alert *alert)
 {
     char when[TCN_WALL_TEXT_SIZE];
-    tcn_say(cli, "%s", alert->handle);
+    tcn_out_say(cli, "%s", alert->handle);
     for (uint32_t i = 0; i < alert->text_count; i++)
         show_line(cli, i == 0 ? "title" : alert->texts[i].lang, alert->texts[i].title);
     show_line(cli, "publisher", alert->publisher);
@@ -52,7 +52,7 @@ static int show_body(const tcn_cli *cli, const tocsin_alert *alert)
     char *text = malloc(size);
     if (text != NULL) {
         (void)tcn_text_block(tcn_bytes_of(bytes, (size_t)alert->decoded_size), text, size);
-        tcn_say(cli, "\n%s\n", text);
+        tcn_out_say(cli, "\n%s\n", text);
     }
     bool shown = text != NULL;
     free(text);
@@ -127,7 +127,7 @@ static int approve(const tcn_cli *cli, const tcn_args *args, tocsin_client *clie
         code = tcn_cli_refuse(cli, TCN_DENIED, "not approved");
     if (code == TCN_EXIT_DONE) {
         if (tocsin_approve(client, alert, &answer, &error) == TOCSIN_OK) {
-            tcn_say(cli, "Approved.");
+            tcn_out_say(cli, "Approved.");
             code = tcn_net_answer(cli, &answer);
         } else {
             code = tcn_net_fail(cli, &error);

@@ -131,8 +131,8 @@ static void view_fini(const tcn_cli *cli, view *v)
 
 static int print(const tcn_cli *cli, const tocsin_id *id, const char *handle, view *v)
 {
-    tcn_say(cli, "%s: %" PRIu64 " entitled, %" PRIu64 " received, %" PRIu64 " acked%s", handle,
-            v->entitled, v->received, v->acked, v->rejected > 0 ? ", some rejected" : "");
+    tcn_out_say(cli, "%s: %" PRIu64 " entitled, %" PRIu64 " received, %" PRIu64 " acked%s", handle,
+                v->entitled, v->received, v->acked, v->rejected > 0 ? ", some rejected" : "");
     if (tcn_table_print(cli, &v->table, "no node is entitled") != TCN_OK)
         return tcn_cli_refuse(cli, TCN_NO_MEMORY, "out of memory");
     json_t *nodes = v->nodes;

@@ -19,7 +19,7 @@ static void print(const tcn_cli *cli, const tocsin_status *status)
 {
     char text[1024], when[TCN_WALL_TEXT_SIZE];
     (void)tocsin_text_line(status->broker, text, sizeof(text));
-    tcn_say(cli, "broker %s", text);
+    tcn_out_say(cli, "broker %s", text);
     (void)tocsin_text_line(status->version, text, sizeof(text));
     tcn_field(cli, "version", TCN_PLAIN, "%s, up %" PRIu64 " s", text, status->uptime_ms / 1000);
     tcn_field(cli, "nodes", status->nodes_connected < status->nodes ? TCN_WARN : TCN_GOOD,

@@ -106,8 +106,8 @@ static void print_item(const tcn_cli *cli, tcn_table *table, const tcn_inbox_ite
     tcn_text_line(item->title, title, sizeof(title));
     notice(item, note, sizeof(note));
     if (table == NULL) {
-        tcn_say(cli, "%s  %-20s  TLP:%-12s  %s%s%s", received, handle, tcn_tlp_text(item->tlp),
-                note, note[0] != '\0' ? "  " : "", title);
+        tcn_out_say(cli, "%s  %-20s  TLP:%-12s  %s%s%s", received, handle, tcn_tlp_text(item->tlp),
+                    note, note[0] != '\0' ? "  " : "", title);
         return;
     }
     tcn_table_cell(table, TCN_PLAIN, "%s", received);

@@ -113,17 +113,17 @@ static int tell(const tcn_cli *cli, const char *home, const tcn_invite *invite)
     tcn_id kid = tcn_kid(&invite->authority);
     tcn_fingerprint(&kid, print);
     tcn_roles_text(card->roles, roles, sizeof(roles));
-    tcn_say(cli, "%s is a member of %s: %s, cleared for TLP:%s.", card->name,
-            invite->bundle.program_name, roles, tcn_tlp_text(card->clearance));
+    tcn_out_say(cli, "%s is a member of %s: %s, cleared for TLP:%s.", card->name,
+                invite->bundle.program_name, roles, tcn_tlp_text(card->clearance));
     tcn_field(cli, "authority", TCN_PLAIN, "%s", print);
     tcn_field(cli, "trust", TCN_PLAIN, "version %" PRIu64, invite->bundle.version);
     for (unsigned i = 0; i < invite->bundle.brokers; i++)
         tcn_field(cli, "broker", TCN_PLAIN, "%s at %s", invite->bundle.broker[i].name,
                   invite->bundle.broker[i].session[0]);
     if ((card->roles & TCN_ROLE_NODE) != 0)
-        tcn_say(cli, "\nNext\n  Start the agent: tocsin-agent --home %s", home);
+        tcn_out_say(cli, "\nNext\n  Start the agent: tocsin-agent --home %s", home);
     else
-        tcn_say(cli, "\nNext\n  tocsin -H %s status", home);
+        tcn_out_say(cli, "\nNext\n  tocsin -H %s status", home);
     return tcn_done(cli, json_pack("{s:s, s:s, s:o, s:s, s:I, s:s}", "name", card->name, "program",
                                    invite->bundle.program_name, "program_id",
                                    tcn_json_id(&card->program), "authority", print, "version",

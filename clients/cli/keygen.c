@@ -21,16 +21,17 @@ static int tell(const tcn_cli *cli, const paths *where, const tcn_publics *publi
     char print[TCN_FINGERPRINT_SIZE];
     tcn_id kid = tcn_kid(&publics->sign);
     tcn_fingerprint(&kid, print);
-    tcn_say(cli, "Keys of %s are made.", where->name);
+    tcn_out_say(cli, "Keys of %s are made.", where->name);
     tcn_field(cli, "secret keys", TCN_PLAIN, "%s (they never leave this home)", where->keys);
     tcn_field(cli, "request", TCN_PLAIN, "%s", where->request);
     tcn_field(cli, "signing key", TCN_BOLD, "%s", print);
-    tcn_say(cli,
-            "\nNext\n"
-            "  1. Send the request to the authority, and read the signing key to it on another\n"
-            "     channel; ask for the authority's fingerprint.\n"
-            "  2. With the invite that comes back: tocsin -H %s join %s.invite",
-            where->home, where->name);
+    tcn_out_say(
+        cli,
+        "\nNext\n"
+        "  1. Send the request to the authority, and read the signing key to it on another\n"
+        "     channel; ask for the authority's fingerprint.\n"
+        "  2. With the invite that comes back: tocsin -H %s join %s.invite",
+        where->home, where->name);
     return tcn_done(cli, json_pack("{s:s, s:s, s:s, s:s}", "name", where->name, "keys", where->keys,
                                    "request", where->request, "fingerprint", print));
 }

@@ -117,7 +117,7 @@ static json_t *keys_json(const tcn_card *card)
 static int show(const tcn_cli *cli, const tcn_card *card)
 {
     char text[2048], since[TCN_WALL_TEXT_SIZE];
-    tcn_say(cli, "%s", card->name);
+    tcn_out_say(cli, "%s", card->name);
     tcn_roles_text(card->roles, text, sizeof(text));
     tcn_field(cli, "roles", TCN_PLAIN, "%s", text);
     tcn_wall_local(card->since, since);

@@ -114,8 +114,8 @@ static int tell_added(const tcn_cli *cli, const tcn_program *program, const addi
     tcn_id kid = tcn_kid(&sign_key);
     tcn_fingerprint(&kid, print);
     tcn_roles_text(card->roles, roles, sizeof(roles));
-    tcn_say(cli, "%s is a member: %s, cleared for TLP:%s.", what->name, roles,
-            tcn_tlp_text(card->clearance));
+    tcn_out_say(cli, "%s is a member: %s, cleared for TLP:%s.", what->name, roles,
+                tcn_tlp_text(card->clearance));
     if (what->request == NULL)
         tcn_field(cli, "home", TCN_PLAIN, "%s (with its secret keys: move it over a safe channel)",
                   what->home);
@@ -275,7 +275,7 @@ static int change(const tcn_cli *cli, const tcn_program *program, tcn_card *card
         err = tcn_program_publish(cli, program, &trust, &fault);
     int code;
     if (err == TCN_OK) {
-        tcn_say(cli, "%s %s.", card->name, done);
+        tcn_out_say(cli, "%s %s.", card->name, done);
         code = tell_version(cli, program, &trust, tcn_card_json(card));
         tcn_membership_check_approvers(cli, program, card);
     } else {

@@ -35,7 +35,7 @@ static void pad(size_t columns)
         (void)fputc(' ', stdout);
 }
 
-void tcn_say(const tcn_cli *cli, const char *format, ...)
+void tcn_out_say(const tcn_cli *cli, const char *format, ...)
 {
     va_list args;
     if (cli->json)
@@ -198,7 +198,7 @@ tcn_err tcn_table_print(const tcn_cli *cli, tcn_table **table, const char *empty
     if (!failed && !cli->json && t->cells > 0)
         print(cli, t);
     else if (!failed)
-        tcn_say(cli, "%s", empty);
+        tcn_out_say(cli, "%s", empty);
     for (size_t i = 0; t != NULL && i < t->cells; i++)
         free(t->cell[i].text);
     if (t != NULL)

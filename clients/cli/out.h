@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* out.h - what commands print: lines and tables for people, JSON for programs.
- * People get nothing from tcn_say, tcn_field and tables when --json is given, and programs nothing
+ * People get nothing from tcn_out_say, tcn_field and tables when --json is given, and programs nothing
  * from tcn_json_out when it is not: a command calls both. Colour only underlines what a word
  * already says. Text from the wire goes through tcn_text_line or _block first (tcn_json_text does).
  */
@@ -15,7 +15,7 @@
 typedef enum { TCN_PLAIN, TCN_GOOD, TCN_WARN, TCN_BAD, TCN_BOLD, TCN_DIM } tcn_tone;
 
 /* One line on stdout. */
-void tcn_say(const tcn_cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tcn_out_say(const tcn_cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "  label        text", aligned. */
 void tcn_field(const tcn_cli *cli, const char *label, tcn_tone tone, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -204,23 +204,24 @@ static int tell(const tcn_cli *cli, const tcn_program *program, const plan *what
     const tcn_broker_entry *broker = &program->conf.broker[0];
     tcn_fingerprint(&program->id, print);
     tcn_wall_local(trust->expires, until);
-    tcn_say(cli, "Program %s is made in %s.", what->name, program->path);
+    tcn_out_say(cli, "Program %s is made in %s.", what->name, program->path);
     tcn_field(cli, "authority", TCN_BOLD, "%s", print);
     tcn_field(cli, "trust", TCN_PLAIN, "version 1, valid until %s", until);
     tcn_field(cli, "broker", TCN_PLAIN, "%s/%s", program->path, TCN_PROGRAM_BROKER);
     tcn_field(cli, "listens on", TCN_PLAIN, "%s, ports %u (session) and %u (emergency)",
               what->listen, what->base_port, what->base_port + 1);
     tcn_field(cli, "reached at", TCN_PLAIN, "%s and %s", broker->session[0], broker->emergency[0]);
-    tcn_say(cli,
-            "\nNext\n"
-            "  1. Start the broker:    tocsin-broker --home %s/%s\n"
-            "  2. Add members:         tocsin -H %s member add NAME --roles node --generate-keys\n"
-            "  3. Keep authority.key safe and offline, with a copy: whoever has it decides who is\n"
-            "     a member, and without it nobody can. Tell members the authority's fingerprint.",
-            program->path, TCN_PROGRAM_BROKER, program->path);
+    tcn_out_say(
+        cli,
+        "\nNext\n"
+        "  1. Start the broker:    tocsin-broker --home %s/%s\n"
+        "  2. Add members:         tocsin -H %s member add NAME --roles node --generate-keys\n"
+        "  3. Keep authority.key safe and offline, with a copy: whoever has it decides who is\n"
+        "     a member, and without it nobody can. Tell members the authority's fingerprint.",
+        program->path, TCN_PROGRAM_BROKER, program->path);
     if (strcmp(what->advertise, LOOPBACK) == 0)
-        tcn_say(cli,
-                "This program is for this machine only; others need --listen and --advertise.");
+        tcn_out_say(cli,
+                    "This program is for this machine only; others need --listen and --advertise.");
     return tcn_done(
         cli, json_pack("{s:s, s:o, s:s, s:s, s:s+, s:s, s:s, s:I, s:o}", "name", what->name,
                        "program", tcn_json_id(&program->id), "authority", print, "home",

@@ -206,7 +206,7 @@ static void announce(const tcn_cli *cli, const tocsin_alert *alert)
     char id[TOCSIN_ID_TEXT_SIZE], title[TCN_MAX_TITLE_BYTES * 3 + 4];
     tocsin_id_text(&alert->id, id);
     (void)tocsin_text_line(alert->texts[0].title, title, sizeof(title));
-    tcn_say(cli, "%s  %s", alert->handle, title);
+    tcn_out_say(cli, "%s  %s", alert->handle, title);
     tcn_field(cli, "id", TCN_PLAIN, "%s", id);
     if (!cli->json)
         (void)fflush(stdout); /* before anything is sent */
@@ -236,7 +236,7 @@ int tcn_publish_send(const tcn_cli *cli, tocsin_client *client, const tocsin_pre
 
 static int dry_run(const tcn_cli *cli, const tocsin_alert *alert, uint64_t entitled)
 {
-    tcn_say(cli, "Would be published; nothing was sent.");
+    tcn_out_say(cli, "Would be published; nothing was sent.");
     tcn_field(cli, "topic", TCN_PLAIN, "%s", alert->topic);
     tcn_field(cli, "TLP", TCN_PLAIN, "%s", tcn_tlp_text((tcn_tlp)alert->tlp));
     tcn_field(cli, "lane", TCN_PLAIN, "%s", tcn_lane_text((tcn_lane)alert->lane));

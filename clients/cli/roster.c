@@ -47,7 +47,7 @@ static void show_people(const tcn_cli *cli, const tcn_program *program, const ta
     if (cli->json)
         return;
     tcn_fingerprint(&program->id, print);
-    tcn_say(cli, "%s", bundle->program_name);
+    tcn_out_say(cli, "%s", bundle->program_name);
     tcn_field(cli, "authority", TCN_PLAIN, "%s", print);
     tcn_wall_local(tcn_roster_issued(program->roster), text);
     tcn_field(cli, "trust", TCN_PLAIN, "version %" PRIu64 ", signed %s",
@@ -177,8 +177,8 @@ static int run_sign(tcn_cli *cli, const tcn_args *args)
         code = tcn_cli_fail(cli, &fault);
     } else {
         tcn_wall_local(trust.expires, until);
-        tcn_say(cli, "Version %" PRIu64 " is signed: %zu card%s, valid until %s.", trust.version,
-                count, count == 1 ? "" : "s", until);
+        tcn_out_say(cli, "Version %" PRIu64 " is signed: %zu card%s, valid until %s.",
+                    trust.version, count, count == 1 ? "" : "s", until);
         code = tcn_done(cli,
                         json_pack("{s:I, s:I, s:o, s:o}", "version", (json_int_t)trust.version,
                                   "cards", (json_int_t)count, "issued", tcn_json_wall(trust.issued),
@@ -226,8 +226,9 @@ static int run_export(tcn_cli *cli, const tcn_args *args)
     tcn_program_fini(&program);
     if (err != TCN_OK)
         return tcn_cli_fail(cli, &fault);
-    tcn_say(cli, "Version %" PRIu64 " is in %s. At the broker: tocsin -H DIR roster import FILE",
-            version, args->operand[0]);
+    tcn_out_say(cli,
+                "Version %" PRIu64 " is in %s. At the broker: tocsin -H DIR roster import FILE",
+                version, args->operand[0]);
     return tcn_done(cli, json_pack("{s:I, s:s, s:I}", "version", (json_int_t)version, "file",
                                    args->operand[0], "bytes", (json_int_t)len));
 }
@@ -340,10 +341,11 @@ static int run_import(tcn_cli *cli, const tcn_args *args)
     if (err != TCN_OK)
         return tcn_cli_fail(cli, &fault);
     if (held == version)
-        tcn_say(cli, "%s holds version %" PRIu64 " already.", what.home, version);
+        tcn_out_say(cli, "%s holds version %" PRIu64 " already.", what.home, version);
     else
-        tcn_say(cli, "%s holds version %" PRIu64 " now; a running broker takes it within a second.",
-                what.home, version);
+        tcn_out_say(cli,
+                    "%s holds version %" PRIu64 " now; a running broker takes it within a second.",
+                    what.home, version);
     return tcn_done(cli, json_pack("{s:I, s:I, s:b}", "version", (json_int_t)version, "previous",
                                    (json_int_t)held, "changed", held < version));
 }

@@ -53,7 +53,7 @@ static int put(const tcn_cli *cli, const tcn_args *args, tcn_bytes file, uint64_
         code = tcn_net_fail(cli, &error);
     } else {
         tocsin_client_get_info(client, &info, sizeof(info));
-        tcn_say(cli, "Broker %s has version %" PRIu64 " now.", info.broker, version);
+        tcn_out_say(cli, "Broker %s has version %" PRIu64 " now.", info.broker, version);
         code = tcn_done(
             cli, json_pack("{s:I, s:s}", "version", (json_int_t)version, "broker", info.broker));
     }

@@ -168,7 +168,7 @@ static void print_texts(const tcn_cli *cli, const tcn_alert_meta *meta)
         const tcn_alert_text *text = &meta->text[i];
         tcn_text_line(text->lang, lang, sizeof(lang));
         tcn_text_line(text->title, shown, sizeof(shown));
-        tcn_say(cli, "\n[%s] %s", lang, shown);
+        tcn_out_say(cli, "\n[%s] %s", lang, shown);
         if (text->summary.len == 0)
             continue;
         tcn_text_block(text->summary, shown, sizeof(shown));
@@ -176,7 +176,7 @@ static void print_texts(const tcn_cli *cli, const tcn_alert_meta *meta)
             end = strchr(line, '\n');
             if (end != NULL)
                 *end++ = '\0';
-            tcn_say(cli, "    %s", line);
+            tcn_out_say(cli, "    %s", line);
         }
     }
 }
@@ -206,8 +206,8 @@ static void print_card(const tcn_cli *cli, const tcn_inbox_item *item, const tcn
         return;
     tcn_text_line(item->title, title, sizeof(title));
     tcn_id_text(&item->id, id);
-    tcn_say(cli, "%s%s%s%s", emergency ? "EMERGENCY: " : "",
-            real ? "" : tcn_status_text(item->status), real ? "" : ": ", title);
+    tcn_out_say(cli, "%s%s%s%s", emergency ? "EMERGENCY: " : "",
+                real ? "" : tcn_status_text(item->status), real ? "" : ": ", title);
     print_text(cli, "handle", TCN_BOLD, item->handle);
     tcn_field(cli, "id", TCN_PLAIN, "%s", id);
     tcn_field(cli, "TLP", TCN_BOLD, "TLP:%s", tcn_tlp_text(item->tlp));

@@ -129,7 +129,7 @@ static void print_status(const tcn_cli *cli, const agent_status *status)
     if (cli->json)
         return;
     tcn_text_line(status->member, text, sizeof(text));
-    tcn_say(cli, "Agent of %s", text);
+    tcn_out_say(cli, "Agent of %s", text);
     tcn_text_line(status->program, text, sizeof(text));
     tcn_field(cli, "program", TCN_PLAIN, "%s", text);
     for (unsigned i = 0; i < status->brokers; i++)

@@ -495,7 +495,7 @@ static int run_verify(tcn_cli *cli, const tcn_args *args)
     }
     it.bytes = tcn_bytes_of(bytes, len);
     it.json = json_pack("{s:o}", "file", tcn_json_text(tcn_bytes_str(it.path)));
-    tcn_say(cli, "%s", it.path);
+    tcn_out_say(cli, "%s", it.path);
     int code = verify_any(&it);
     json_decref(it.json);
     judge_fini(&it.by);

@@ -36,7 +36,7 @@ static int run_version(tcn_cli *cli, const tcn_args *args)
 {
     if (tcn_args_has(args, "limits"))
         return print_limits(cli);
-    tcn_say(cli, "tocsin %s (protocol %d)", tocsin_version(), TCN_PROTOCOL_VERSION);
+    tcn_out_say(cli, "tocsin %s (protocol %d)", tocsin_version(), TCN_PROTOCOL_VERSION);
     return tcn_done(cli, json_pack("{s:s, s:i}", "version", tocsin_version(), "protocol",
                                    TCN_PROTOCOL_VERSION));
 }

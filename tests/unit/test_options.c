@@ -21,14 +21,14 @@ static const tcn_option globals[] = {{.name = "home", .arg = "DIR", .help = "h",
                                      {.name = "help", .help = "h", .letter = 'h'},
                                      {0}};
 
-#define WORDS(...) ((char *[]){__VA_ARGS__, NULL})
+#define WORDS(...) ((const char *[]){__VA_ARGS__, NULL})
 
-static tcn_err parse_to(char **words, bool stop, tcn_args *ret_args, tcn_fault *fault)
+static tcn_err parse_to(const char **words, bool stop, tcn_args *ret_args, tcn_fault *fault)
 {
     int count = 0;
     while (words[count] != NULL)
         count++;
-    return tcn_args_parse(count, words, options, globals, stop, ret_args, fault);
+    return tcn_args_parse(count, (char **)words, options, globals, stop, ret_args, fault);
 }
 
 static void test_values_flags_and_operands_in_any_order(void **state)
@@ -131,7 +131,7 @@ static void test_refusals_say_why(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         tcn_args args = {.operands = 99};
         tcn_fault fault = {0};
-        char *words[] = {(char *)cases[i].word, (char *)cases[i].second, NULL};
+        const char *words[] = {cases[i].word, cases[i].second, NULL};
         assert_int_equal(parse_to(words, false, &args, &fault), TCN_INVALID);
         assert_non_null(strstr(fault.text, cases[i].why));
         assert_int_equal(args.operands, 99);
