@@ -84,7 +84,7 @@ static void test_programs_get_nothing_but_json(void **state)
     (void)state;
     tcn_table *table = example();
     capture_begin();
-    tcn_say(&programs, "hello");
+    tcn_out_say(&programs, "hello");
     tcn_field(&programs, "label", TCN_PLAIN, "text");
     assert_int_equal(tcn_table_print(&programs, &table, "none"), TCN_OK);
     assert_int_equal(tcn_json_out(&programs, json_pack("{s:i}", "a", 1)), TCN_OK);
@@ -96,7 +96,7 @@ static void test_people_get_no_json(void **state)
     (void)state;
     capture_begin();
     assert_int_equal(tcn_json_out(&people, json_pack("{s:i}", "a", 1)), TCN_OK);
-    tcn_say(&people, "hello %s", "you");
+    tcn_out_say(&people, "hello %s", "you");
     tcn_field(&people, "label", TCN_BAD, "text");
     assert_string_equal(capture_end(), "hello you\n  label           text\n");
 }
