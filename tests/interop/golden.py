@@ -179,7 +179,7 @@ def frames(made, pieces):
                           8: [[0, 41], [1, 5]], 9: 33554432, 10: 262144}],
         Op.TRUST: [33, 7, len(made["bundle"]), 0, made["bundle"]],
         Op.CARD: [34, made["card"]],
-        Op.ALERTS: [35, 1, 7, 6, 0xFFFFFFFF, [made["alert-emergency"], made["cancel"]]],
+        Op.ALERTS: [35, 1, 7, 6, 0xFFFFFFFF, [[5, made["alert-emergency"]], [6, made["cancel"]]]],
         Op.ANSWER: [36, 1, 0, {1: one, 2: 1, 3: 42, 4: "VENDOR-2026-001", 5: 1, 8: "hub"}],
         Op.BODIES_OK: [37, [alert_id(2)]],
         Op.ACK_OK: [38, three, 2, 0],

@@ -19,7 +19,7 @@ from tocsin_wire import *  # noqa: F403 - the whole protocol is used
 from tocsin_zstd import decode_body
 
 LANE_BIT = {BULK: 1, EMERGENCY: 2}
-FETCH_WINDOW = 16
+FETCH_WINDOW, METRICS_SECONDS = 16, 30
 
 
 class Store:
@@ -89,7 +89,8 @@ class Node:
             held = Trust(home.authority, store.bundle)
             self.trust = max(self.trust, held, key=lambda trust: trust.version)
         self.parked, self.fetches, self.to_send, self.bundle_pieces = [], {}, [], {}
-        self.heartbeat, self.said = 15.0, time.monotonic()
+        self.heartbeat, self.said, self.started = 15.0, time.monotonic(), time.monotonic()
+        self.metrics_at, self.rejected, self.offset = self.started + METRICS_SECONDS, 0, 0
         self.sessions = {lane: home.session(lane) for lane in (BULK, EMERGENCY)}
         for lane in self.sessions:
             self.greet(lane)
@@ -118,7 +119,9 @@ class Node:
         for of_lane, start in fields[8]:
             if start < self.store.cursors.get(of_lane, (0, 0))[0]:
                 del self.store.cursors[of_lane]
-        self.heartbeat = fields[7] / 1000
+        self.heartbeat, self.offset = fields[7] / 1000, now_ms() - fields[5]
+        if lane == BULK:
+            self.metrics_at = time.monotonic()
         self.say("welcome", lane=lane, starts=fields[8], trust=fields[4], generation=fields[3])
         if lane == BULK:
             for alert_id in self.store.bodies_due:
@@ -157,6 +160,7 @@ class Node:
             except Refused as error:
                 alert_id = Alert(split(envelope, "alert")[0]).id
                 self.send(lane, Op.REJECTED, [[alert_id, ERRORS.index(error.error)]])
+                self.rejected += 1
                 self.say("rejected", id=alert_id.hex(), error=error.error)
         self.store.cursors[lane] = (complete_to, tag)
         self.send(lane, Op.RECEIPT, lane, self.store.epoch, complete_to, tag)
@@ -222,13 +226,24 @@ class Node:
         elif op == Op.BODIES_OK:
             self.store.bodies_due = [one for one in self.store.bodies_due if one not in rest[0]]
             self.say("bodies-ok", ids=[one.hex() for one in rest[0]])
-        elif op == Op.GENERATION:
+        elif op == Op.GENERATION and rest[0] > self.store.generation:
             self.store.generation, self.store.cursors = rest[0], {}
             self.say("generation", generation=rest[0])
         elif op == Op.ACK_OK:
             self.say("ack-ok", id=rest[0].hex(), counter=rest[1], error=ERRORS[rest[2]])
         elif op in (Op.BODY_GONE, Op.ERROR):
             self.say(op.name.lower().replace("_", "-"), what=str(rest))
+
+    def metrics(self):
+        """§7."""
+        store, disk = self.store, os.statvfs(self.store.folder)
+        seqs = [store.cursors.get(lane, (0, 0))[0] for lane in (BULK, EMERGENCY)]
+        self.send(BULK, Op.METRICS, {
+            1: seqs[BULK], 2: seqs[EMERGENCY], 3: len(self.fetches),
+            4: disk.f_bavail * disk.f_frsize, 5: self.offset, 6: "interop 1", 7: self.rejected,
+            8: len(self.parked), 10: int((time.monotonic() - self.started) * 1000),
+            11: self.trust.version, 12: len(store.alerts), 14: 0})
+        self.metrics_at = time.monotonic() + METRICS_SECONDS
 
     # ---- commands -------------------------------------------------------------------------------
 
@@ -261,9 +276,12 @@ class Node:
             poller.register(session.socket, zmq.POLLIN)
         typed = b""
         while True:
-            wait = max(0.0, self.said + self.heartbeat - time.monotonic())
+            due = min(self.said + self.heartbeat, self.metrics_at)
+            wait = max(0.0, due - time.monotonic())
             ready = dict(poller.poll(wait * 1000))
-            if time.monotonic() >= self.said + self.heartbeat:
+            if time.monotonic() >= self.metrics_at:
+                self.metrics()
+            elif time.monotonic() >= self.said + self.heartbeat:
                 self.send(BULK, Op.PING)
             for lane in (EMERGENCY, BULK):
                 if self.sessions[lane].socket in ready:

@@ -87,12 +87,11 @@ class Publisher:
             error, fields = self.upload(Alert(payload).id, data, fields.get(7, 0))
         return error, fields
 
-    def query(self, what, **args):
+    def query(self, what, page=256, **args):
         """All items, page by page; args as k1=..., k2=..."""
-        items, after = [], None
+        items, after, args = [], None, {int(k[1:]): v for k, v in args.items()}
         while True:
-            req = self.request(BULK, Op.QUERY, what,
-                               {int(k[1:]): v for k, v in args.items()}, after, 256)
+            req = self.request(BULK, Op.QUERY, what, args, after, page)
             _, rest = self.session(BULK).expect(Op.RESULT)
             if rest[0] != req:
                 continue

@@ -408,7 +408,7 @@ FROM_BROKER = {
                              8: many(array(LANE, UINT), 0, 2), 9: UINT, 10: UINT})),
     Op.TRUST: array(UINT, UINT, UINT, bstr()),
     Op.CARD: array(bstr()),
-    Op.ALERTS: array(LANE, UINT, UINT, UINT, many(ENVELOPE, 0, 1024)),
+    Op.ALERTS: array(LANE, UINT, UINT, UINT, many(array(UINT, ENVELOPE), 0, 1024)),
     Op.ANSWER: array(UINT, ERROR_NR, ANSWER),
     Op.BODIES_OK: array(many(ID, 1, 1024)),
     Op.ACK_OK: array(ID, UINT, ERROR_NR),
