@@ -109,7 +109,8 @@ static bool connect_to(tcn_links *links, link *one, const tcn_address *address)
 {
     const tcn_curve_client_options options = {.secret = links->config.secret,
                                               .server_key = &one->server_key,
-                                              .socks_proxy = links->config.socks_proxy};
+                                              .socks_proxy = links->config.socks_proxy,
+                                              .queue_while_waiting = true};
     tcn_fault fault = {.err = TCN_OK};
     if (tcn_curve_client(links->context, &options, &one->socket, &fault) != TCN_OK ||
         tcn_monitor_open(links->context, one->socket, &one->monitor, &fault) != TCN_OK) {
@@ -290,17 +291,6 @@ static void read_answers(tcn_links *links)
     }
 }
 
-static void up(link *one)
-{
-    /* The handshake's command to the socket is carried out now and not within the next
-     * millisecond: the HELLO that follows must find its way. */
-    int events;
-    size_t size = sizeof(events);
-    (void)zmq_getsockopt(one->socket, ZMQ_EVENTS, &events, &size);
-    one->state = UP;
-    one->tell_up = true;
-}
-
 static void read_events(tcn_links *links, link *one)
 {
     tcn_monitor_event event;
@@ -308,7 +298,8 @@ static void read_events(tcn_links *links, link *one)
         bool ends = event.kind == TCN_MONITOR_DOWN || event.kind == TCN_MONITOR_CONNECT_FAILED ||
                     event.kind == TCN_MONITOR_REFUSED || event.kind == TCN_MONITOR_HANDSHAKE;
         if (one->state == CONNECTING && event.kind == TCN_MONITOR_UP) {
-            up(one);
+            one->state = UP;
+            one->tell_up = true;
         } else if (one->state == CONNECTING && ends) {
             say(one, one->address[one->at_address].text, tcn_monitor_text(&event));
             try_next(links, one);

@@ -62,11 +62,13 @@ TCN_CHECKED tcn_err tcn_curve_bind(void *context, void *socket, const char *host
 typedef struct {
     const tcn_box_secret *secret;
     const tcn_box_public *server_key;
-    const char *socks_proxy;  /* "host:port" of a SOCKS5 proxy; NULL or "": none */
-    int queue_frames;         /* 0: 256 */
-    int reconnect_ms;         /* 0: a socket is one connection, and the owner makes the next */
-    int reconnect_max_ms;     /* with reconnect_ms */
-    bool queue_while_waiting; /* frames sent before the handshake wait for it; false: refused */
+    const char *socks_proxy; /* "host:port" of a SOCKS5 proxy; NULL or "": none */
+    int queue_frames;        /* 0: 256 */
+    int reconnect_ms;        /* 0: a socket is one connection, and the owner makes the next */
+    int reconnect_max_ms;    /* with reconnect_ms */
+    /* Frames sent before the handshake wait for it. false: they are refused, and frames that came
+     * and were not read yet are lost when the connection ends. */
+    bool queue_while_waiting;
 } tcn_curve_client_options;
 
 /* A DEALER, not yet connected: zmq_connect(socket, address.text). */
