@@ -129,9 +129,11 @@ static void test_a_bad_file_is_refused_and_a_good_one_taken_after(void **state)
     assert_int_equal(next(f), 0);
     free(spoiled);
     world_free(&other);
-    uint64_t version = sign(f);
+    uint64_t version = sign(f), taken;
     place(f, world_trust_file(f->world));
-    assert_int_equal(next(f), version);
+    while ((taken = next(f)) == 0) /* a bad file may have been looked at twice */
+        assert_int_not_equal(f->fault.err, TCN_OK);
+    assert_int_equal(taken, version);
 }
 
 static void test_an_older_file_is_refused_the_same_is_silent(void **state)
