@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fingerprint.h - a key as people compare it, on the phone or on paper: the 32 hex digits of its kid
- * in groups of four. An authority's is its program's id. */
+/* fingerprint.h - a key as people compare it, on the phone or on paper: the 32 hex digits of its
+ * kid in groups of four. An authority's is its program's id. */
 #ifndef TCN_CLI_FINGERPRINT_H
 #define TCN_CLI_FINGERPRINT_H
 

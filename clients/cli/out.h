@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* out.h - what commands print: lines and tables for people, JSON for programs.
- * People get nothing from tcn_out_say, tcn_field and tables when --json is given, and programs nothing
- * from tcn_json_out when it is not: a command calls both. Colour only underlines what a word
- * already says. Text from the wire goes through tcn_text_line or _block first (tcn_json_text does).
- */
+ * People get nothing from tcn_out_say, tcn_field and tables when --json is given, and programs
+ * nothing from tcn_json_out when it is not: a command calls both. Colour only underlines what a
+ * word already says. Text from the wire goes through tcn_text_line or _block first
+ * (tcn_json_text does). */
 #ifndef TCN_CLI_OUT_H
 #define TCN_CLI_OUT_H
 

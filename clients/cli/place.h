@@ -9,9 +9,9 @@
 
 #include "libtocsin/bytes.h"
 
-/* Writes dir/name with this mode, owned as dir is (when we are root), and renames it into place. The
- * content is fsynced first if sync is true; without it, for many files, call tcn_place_sync after
- * all. TCN_NOT_FOUND: no dir. */
+/* Writes dir/name with this mode, owned as dir is (when we are root), and renames it into place.
+ * The content is fsynced first if sync is true; without it, for many files, call tcn_place_sync
+ * after all. TCN_NOT_FOUND: no dir. */
 TCN_CHECKED tcn_err tcn_place(const char *dir, const char *name, tcn_bytes content, unsigned mode,
                               bool sync, tcn_fault *fault);
 /* Makes dir/name a link to an existing file on the same file system, replacing what is there.

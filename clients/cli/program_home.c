@@ -42,8 +42,8 @@ static tcn_err take_lock(const tcn_cli *cli, tcn_program *program, tcn_fault *fa
     return TCN_OK;
 }
 
-/* To change it, the roster's own signature and its hashes of the cards suffice: what we sign next is
- * what we signed before. Who only looks checks everything. */
+/* To change it, the roster's own signature and its hashes of the cards suffice: what we sign next
+ * is what we signed before. Who only looks checks everything. */
 static tcn_err read_trust(tcn_program *program, bool to_change, tcn_fault *fault)
 {
     char path[TCN_HOME_PATH_SIZE];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes on the agent's local socket, cut into pieces by the first byte: every message that comes
- * out is taken as a request and as a reply, and what decodes encodes to the same bytes. */
+/* Any bytes on the agent's local socket, cut into pieces by the first byte: every message that
+ * comes out is taken as a request and as a reply, and what decodes encodes to the same bytes. */
 #include <stdlib.h>
 
 #include "libtocsin/local.h"
