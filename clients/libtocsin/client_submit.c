@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client_submit.c - hands an alert over, and large things in pieces: bodies in a window, a trust
- * file one piece after the other. */
+/* client_submit.c - hands an alert over, and its body in a window of pieces. */
 #include <stdio.h>
 #include <string.h>
 
+#include "client_answer.h"
 #include "client_prepare.h"
 #include "client_query.h"
 
@@ -12,40 +12,11 @@ enum {
     BUSY_WAIT_MS = 100
 };
 
-/* ---- answers ---- */
-
-static void show_answer(const tcn_wire_answer *answer, const tocsin_client *client,
-                        tocsin_answer *ret_answer)
-{
-    *ret_answer = (tocsin_answer){
-        .accepted = answer->has_state && answer->accepted,
-        .seq_known = answer->has_seq,
-        .seq = answer->seq,
-        .entitled_known = answer->has_entitled,
-        .entitled = answer->entitled,
-        .missing = answer->has_missing ? (uint32_t)answer->missing : 0,
-    };
-    memcpy(ret_answer->id.bytes, answer->id.b, sizeof(answer->id.b));
-    (void)snprintf(ret_answer->handle, sizeof(ret_answer->handle), "%.*s", (int)answer->handle.len,
-                   (const char *)answer->handle.ptr);
-    if (answer->broker.len > 0)
-        (void)snprintf(ret_answer->broker, sizeof(ret_answer->broker), "%.*s",
-                       (int)answer->broker.len, (const char *)answer->broker.ptr);
-    else
-        (void)snprintf(ret_answer->broker, sizeof(ret_answer->broker), "%s", client->broker);
-}
-
 /* Says no, but may say yes to the same bytes later. */
 static bool is_passing(tcn_err err)
 {
     return err == TCN_BUSY || err == TCN_FULL || err == TCN_IO || err == TCN_NO_MEMORY ||
            err == TCN_STALE;
-}
-
-static int32_t not_an_answer(const tocsin_client *client, tocsin_error *error)
-{
-    return tcn_error_say(error, TOCSIN_STAGE_ANSWER, TCN_MALFORMED,
-                         "broker %s answered with something else", client->broker);
 }
 
 /* ---- bodies ---- */
@@ -157,7 +128,7 @@ static int32_t submit_once(tocsin_client *client, const tocsin_prepared *prepare
     if (code != TOCSIN_OK)
         return code;
     if (ret_reply->op != TCN_OP_ANSWER)
-        return not_an_answer(client, error);
+        return tcn_answer_none(client, error);
     if (ret_reply->answer.error != TCN_OK)
         return tcn_client_refused(client, ret_reply, error);
     return TOCSIN_OK;
@@ -180,7 +151,7 @@ static int32_t submit_all(tocsin_client *client, const tocsin_prepared *prepared
         int32_t code = submit_once(client, prepared, &reply, error);
         if (code != TOCSIN_OK)
             return code;
-        show_answer(&reply.answer, client, ret_answer);
+        tcn_answer_show(&reply.answer, client, ret_answer);
         if (!wants_body(prepared, &reply.answer))
             return TOCSIN_OK;
         fruitless = reply.answer.offset > up->have ? 0 : fruitless + 1;
@@ -197,7 +168,7 @@ static int32_t submit_all(tocsin_client *client, const tocsin_prepared *prepared
         if (refused)
             return tcn_client_refused(client, &reply, error);
         if (err == TCN_OK && up->have == prepared->body_len) {
-            show_answer(&reply.answer, client, ret_answer);
+            tcn_answer_show(&reply.answer, client, ret_answer);
             return TOCSIN_OK;
         }
         if ((err != TCN_OK && err != TCN_UNREACHABLE) || fruitless >= FRUITLESS)
@@ -273,129 +244,5 @@ int32_t tocsin_count_entitled(tocsin_client *client, const tocsin_prepared *prep
     int32_t code = tcn_query_once(client, TCN_QUERY_COUNT, args, &wire, error);
     if (code != TOCSIN_OK)
         return code;
-    return set_count(wire.result.items.raw, ret_nodes) ? TOCSIN_OK : not_an_answer(client, error);
-}
-
-/* ---- approve ---- */
-
-int32_t tocsin_fetch_alert(tocsin_client *client, const tocsin_id *id, tocsin_alert **ret_alert,
-                           tocsin_error *error)
-{
-    tcn_bytes envelope;
-    tocsin_alert *alert = NULL;
-    int32_t code = tcn_query_envelope(client, id, &envelope, error);
-    if (code == TOCSIN_OK)
-        code = tcn_client_verify(client, envelope, false, &alert, error);
-    if (code == TOCSIN_OK && memcmp(alert->id.bytes, id->bytes, sizeof(id->bytes)) != 0) {
-        tcn_alert_view_free(alert);
-        code = tcn_error_say(error, TOCSIN_STAGE_ANSWER, TCN_MALFORMED,
-                             "broker %s sent another alert than was asked for", client->broker);
-    }
-    if (code == TOCSIN_OK)
-        *ret_alert = alert;
-    return code;
-}
-
-void tocsin_alert_destroy(tocsin_alert **alert)
-{
-    tcn_alert_view_free(*alert);
-    *alert = NULL;
-}
-
-static int32_t sign_approval(tocsin_client *client, const tocsin_alert *alert,
-                             uint8_t *ret_signature, size_t cap, tcn_bytes *ret_bytes,
-                             tocsin_error *error)
-{
-    tcn_fault fault = {.err = TCN_OK};
-    tcn_cose cose;
-    tcn_cose_signer signer;
-    size_t len = 0;
-    bool suspect;
-    tcn_bytes envelope = tcn_bytes_of(alert->envelope, (size_t)alert->envelope_size);
-    if ((client->home.card.roles & TCN_ROLE_APPROVER) == 0)
-        return tcn_error_say(error, TOCSIN_STAGE_LOCAL, TCN_WRONG_ROLE,
-                             "%s does not have the role approver; the authority can grant it",
-                             client->home.card.name);
-    tcn_err err = tcn_cose_decode(envelope, TCN_OBJECT_ALERT, &cose);
-    if (err == TCN_OK)
-        err = tcn_trust_approve(&client->home.program, cose.payload,
-                                &client->home.keys.secrets.sign, ret_signature, cap, &len);
-    *ret_bytes = tcn_bytes_of(ret_signature, len);
-    const tcn_trust_view view = {.bundle = &client->home.bundle,
-                                 .now = tcn_client_time(client, &suspect),
-                                 .accepting = true};
-    if (err == TCN_OK)
-        err = tcn_trust_verify_approval(&view, envelope, *ret_bytes, &signer, &fault);
-    return err == TCN_OK ? TOCSIN_OK : tcn_error_set(error, TOCSIN_STAGE_LOCAL, err, &fault);
-}
-
-int32_t tocsin_approve(tocsin_client *client, const tocsin_alert *alert, tocsin_answer *ret_answer,
-                       tocsin_error *error)
-{
-    uint8_t signature[256];
-    tcn_bytes bytes;
-    tcn_wire reply;
-    int32_t code = sign_approval(client, alert, signature, sizeof(signature), &bytes, error);
-    if (code != TOCSIN_OK)
-        return code;
-    tcn_wire request = {.op = TCN_OP_APPROVE, .approve = {.signature = bytes}};
-    memcpy(request.approve.id.b, alert->id.bytes, sizeof(request.approve.id.b));
-    memcpy(request.approve.payload_hash.b, alert->payload_hash, sizeof(alert->payload_hash));
-    code = tcn_client_ask(client, (tcn_lane)alert->lane, &request, &reply, error);
-    if (code != TOCSIN_OK)
-        return code;
-    if (reply.op != TCN_OP_ANSWER)
-        return not_an_answer(client, error);
-    if (reply.answer.error != TCN_OK)
-        return tcn_client_refused(client, &reply, error);
-    show_answer(&reply.answer, client, ret_answer);
-    return TOCSIN_OK;
-}
-
-/* ---- a trust file ---- */
-
-static int32_t put_pieces(tocsin_client *client, tcn_bytes file, tocsin_progress_fn *progress,
-                          void *progress_arg, tocsin_error *error)
-{
-    size_t offset = 0;
-    for (unsigned restarts = 0; offset < file.len;) {
-        size_t left = file.len - offset;
-        size_t len = left < TCN_MAX_CHUNK_BYTES ? left : TCN_MAX_CHUNK_BYTES;
-        tcn_wire reply, request = {.op = TCN_OP_ROSTER_PUT,
-                                   .roster_put = {.total = file.len,
-                                                  .offset = offset,
-                                                  .bytes = tcn_bytes_of(file.ptr + offset, len)}};
-        int32_t code = tcn_client_ask(client, TCN_LANE_BULK, &request, &reply, error);
-        if (code != TOCSIN_OK)
-            return code;
-        if (reply.op != TCN_OP_ANSWER)
-            return not_an_answer(client, error);
-        /* On a new connection the broker has nothing of it: begin again. */
-        if (reply.answer.error == TCN_CONFLICT && offset > 0 && restarts++ < FRUITLESS) {
-            offset = 0;
-            continue;
-        }
-        if (reply.answer.error != TCN_OK)
-            return tcn_client_refused(client, &reply, error);
-        offset += len;
-        if (progress != NULL)
-            progress(progress_arg, offset, file.len);
-    }
-    return TOCSIN_OK;
-}
-
-int32_t tocsin_put_roster(tocsin_client *client, const void *file, uint64_t size,
-                          tocsin_progress_fn *progress, void *progress_arg, tocsin_error *error)
-{
-    if (size == 0 || size > TCN_MAX_ROSTER_BYTES)
-        return tcn_error_say(error, TOCSIN_STAGE_LOCAL, TCN_TOO_LARGE,
-                             "a trust file has at most %d bytes", TCN_MAX_ROSTER_BYTES);
-    /* Our own bundle is often the newer one already, and the broker refuses who knows better. */
-    tcn_client_hang_up(client);
-    client->brings_trust = true;
-    int32_t code =
-        put_pieces(client, tcn_bytes_of(file, (size_t)size), progress, progress_arg, error);
-    client->brings_trust = false;
-    tcn_client_hang_up(client);
-    return code;
+    return set_count(wire.result.items.raw, ret_nodes) ? TOCSIN_OK : tcn_answer_none(client, error);
 }
