@@ -11,6 +11,7 @@
 
 enum {
     RECORDS = 256,       /* looked at for one frame at most */
+    ITEM_BYTES = 15,     /* around an envelope in ALERTS: array, seq, head */
     RECORDS_A_RUN = 4096 /* read from the store in one run at most; the rest in the next turn */
 };
 
@@ -81,7 +82,7 @@ typedef struct {
 
 static void gather_add(gather *g, const tcn_entry *e, tcn_batch *batch)
 {
-    tcn_cbor_put_bytes(&g->items, e->envelope);
+    tcn_wire_put_alert(&g->items, e->seq, e->envelope);
     g->count++;
     if (e->trust_version > g->need)
         g->need = e->trust_version;
@@ -106,7 +107,7 @@ static bool gather_finish(run *r, gather *g, tcn_batch *batch)
     wire.alerts.complete_to = (tcn_mark){.seq = batch->to, .tag = batch->tag};
     if (tcn_cbor_writer_done(&g->items, &items) != TCN_OK)
         return false;
-    wire.alerts.envelopes = (tcn_list){.count = g->count, .raw = items};
+    wire.alerts.alerts = (tcn_list){.count = g->count, .raw = items};
     if (tcn_wire_encode(&wire, b->frame, sizeof(b->frame), &len) != TCN_OK)
         return false;
     batch->bytes = malloc(len);
@@ -166,7 +167,7 @@ static bool gather_class(run *r, const tcn_class *class, gather *g, tcn_batch *b
             return true;
         b->stats.evaluations++;
         if (tcn_who_gets(b, &whom, e) && !tcn_entry_is_over(b, &whom, e)) {
-            if (g->items.len + e->envelope.len + 9 > TCN_MAX_BATCH_BYTES)
+            if (g->items.len + e->envelope.len + ITEM_BYTES > TCN_MAX_BATCH_BYTES)
                 return true;
             gather_add(g, e, batch);
         }

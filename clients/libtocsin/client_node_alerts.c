@@ -72,7 +72,7 @@ int32_t tocsin_node_confirm(tocsin_node *node, const tocsin_cursor *cursor, tocs
 
 tcn_err tcn_node_take_alerts(tocsin_node *node, tcn_node_line *line, const tcn_wire *wire)
 {
-    tcn_bytes raw = wire->alerts.envelopes.raw;
+    tcn_bytes raw = wire->alerts.alerts.raw;
     if (line->queued >= TCN_NODE_QUEUE) {
         tcn_fault fault;
         (void)tcn_fault_set(&fault, TCN_TOO_LARGE,
@@ -88,7 +88,7 @@ tcn_err tcn_node_take_alerts(tocsin_node *node, tcn_node_line *line, const tcn_w
                               .generation = node->generation,
                               .epoch = node->epoch,
                               .complete_to = wire->alerts.complete_to,
-                              .left = wire->alerts.envelopes.count,
+                              .left = wire->alerts.alerts.count,
                               .len = raw.len};
     if (raw.len > 0)
         memcpy(frame->bytes, raw.ptr, raw.len);
@@ -194,7 +194,8 @@ static tcn_err give_alert(tocsin_node *node, tcn_node_line *line, bool *ret_made
     tcn_fault fault = {.err = TCN_OK};
     tcn_cbor_reader r;
     tcn_cbor_reader_init(&r, tcn_bytes_of(frame->bytes + frame->at, frame->len - frame->at));
-    tcn_bytes envelope = tcn_cbor_get_bytes(&r, TCN_MAX_ENVELOPE_BYTES);
+    uint64_t seq;
+    tcn_bytes envelope = tcn_wire_get_alert(&r, &seq);
     tcn_err err = verify(node, envelope, &fault);
     if (err == TCN_NO_MEMORY)
         return err;
@@ -210,6 +211,7 @@ static tcn_err give_alert(tocsin_node *node, tcn_node_line *line, bool *ret_made
         return TCN_OK;
     }
     node->event = (tocsin_event){.kind = TOCSIN_EVENT_ALERT,
+                                 .seq = seq,
                                  .lane = frame->lane,
                                  .alert = node->alert,
                                  .id = node->alert->id,

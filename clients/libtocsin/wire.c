@@ -62,9 +62,24 @@ static void pass_rejected(tcn_cbor_reader *r)
     (void)tcn_cbor_get_uint(r);
 }
 
-static void pass_envelope(tcn_cbor_reader *r)
+tcn_bytes tcn_wire_get_alert(tcn_cbor_reader *r, uint64_t *ret_seq)
 {
-    (void)tcn_cbor_get_bytes(r, TCN_MAX_ENVELOPE_BYTES);
+    tcn_fields_get_tuple(r, 2);
+    *ret_seq = tcn_cbor_get_uint(r);
+    return tcn_cbor_get_bytes(r, TCN_MAX_ENVELOPE_BYTES);
+}
+
+void tcn_wire_put_alert(tcn_cbor_writer *w, uint64_t seq, tcn_bytes envelope)
+{
+    tcn_cbor_put_array(w, 2);
+    tcn_cbor_put_uint(w, seq);
+    tcn_cbor_put_bytes(w, envelope);
+}
+
+static void pass_alert(tcn_cbor_reader *r)
+{
+    uint64_t seq;
+    (void)tcn_wire_get_alert(r, &seq);
 }
 
 /* { * uint => any } */
@@ -94,9 +109,9 @@ static void get_rejected(const tcn_field_in *in)
     get_list(in, 1, pass_rejected);
 }
 
-static void get_envelopes(const tcn_field_in *in)
+static void get_alerts(const tcn_field_in *in)
 {
-    get_list(in, 0, pass_envelope);
+    get_list(in, 0, pass_alert);
 }
 
 static void get_maps(const tcn_field_in *in)
@@ -276,7 +291,7 @@ static void put_state(const tcn_field_out *out)
 static const tcn_field_kind kind_error = {get_error, put_error, NULL, "an error number"};
 static const tcn_field_kind kind_ids = {get_ids, put_list, NULL, "ids"};
 static const tcn_field_kind kind_rejected = {get_rejected, put_list, NULL, "[id, error] pairs"};
-static const tcn_field_kind kind_envelopes = {get_envelopes, put_list, NULL, "envelopes"};
+static const tcn_field_kind kind_alerts = {get_alerts, put_list, NULL, "[seq, envelope] pairs"};
 static const tcn_field_kind kind_maps = {get_maps, put_list, NULL, "maps"};
 static const tcn_field_kind kind_map = {get_map, put_map, NULL, "a map with unsigned keys"};
 static const tcn_field_kind kind_metrics = {get_metrics, put_map, NULL, "a map of metrics"};
@@ -409,7 +424,7 @@ static const tcn_field trust[] = {UINT(trust.version), UINT(trust.total), UINT(t
 static const tcn_field card[] = {F(tcn_as_bytes, envelope, TCN_MAX_CARD_BYTES)};
 static const tcn_field alerts[] = {LANE(alerts.lane), UINT(alerts.need),
                                    UINT(alerts.complete_to.seq), UINT(alerts.complete_to.tag),
-                                   F(kind_envelopes, alerts.envelopes, SIZE_MAX)};
+                                   F(kind_alerts, alerts.alerts, SIZE_MAX)};
 static const tcn_field answer[] = {UINT(answer.req), F(kind_error, answer.error, 0),
                                    F(kind_answer, answer, 0)};
 static const tcn_field ack_ok[] = {ID(ack_ok.id), UINT(ack_ok.counter),

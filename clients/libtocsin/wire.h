@@ -180,7 +180,7 @@ typedef struct {
             tcn_lane lane;
             uint64_t need;
             tcn_mark complete_to;
-            tcn_list envelopes; /* bstr each */
+            tcn_list alerts; /* [seq, envelope] each: tcn_wire_get_alert */
         } alerts;
         tcn_wire_answer answer;
         struct {
@@ -211,6 +211,10 @@ typedef struct {
         } error;
     };
 } tcn_wire;
+
+/* One item of ALERTS: its place in the lane, and the envelope as a view. */
+tcn_bytes tcn_wire_get_alert(tcn_cbor_reader *r, uint64_t *ret_seq);
+void tcn_wire_put_alert(tcn_cbor_writer *w, uint64_t seq, tcn_bytes envelope);
 
 /* TCN_MALFORMED for anything that is not exactly one known frame. Views point into frame. */
 TCN_CHECKED tcn_err tcn_wire_decode(tcn_bytes frame, tcn_wire *ret_wire);

@@ -70,6 +70,7 @@ typedef struct tocsin_event {
     uint64_t offset, total;
     const uint8_t *bytes;
     uint64_t size;
+    uint64_t seq; /* ALERT: its place in the lane */
 } tocsin_event;
 
 /* The next event. timeout_ms: 0 does not wait, < 0 waits for ever. TOCSIN_E_TIMEOUT: none came in

@@ -154,7 +154,7 @@ class Node:
             self.parked.append((lane, need, complete_to, tag, envelopes))
             self.say("parked", need=need)
             return
-        for envelope in envelopes:
+        for _seq, envelope in envelopes:
             try:
                 self.alert(*self.trust.alert(envelope), envelope)
             except Refused as error:

@@ -197,14 +197,14 @@ void rig_alerts(agent_rig *rig, const rig_batch *batch)
     expect(raw != NULL, "out of memory");
     tcn_cbor_writer_init(&w, raw, TCN_MAX_FRAME_BYTES);
     for (unsigned i = 0; i < batch->count; i++)
-        tcn_cbor_put_bytes(&w, batch->envelopes[i]);
+        tcn_wire_put_alert(&w, batch->seq + 1 + i - batch->count, batch->envelopes[i]);
     expect(tcn_cbor_writer_done(&w, &written) == TCN_OK, "the envelopes do not fit");
     uint64_t need = batch->need > 0 ? batch->need : world_bundle(rig->w)->version;
     tcn_wire wire = {.op = TCN_OP_ALERTS,
                      .alerts = {.lane = batch->lane,
                                 .need = need,
                                 .complete_to = {.seq = batch->seq, .tag = batch->seq * 7 + 1},
-                                .envelopes = {.count = batch->count, .raw = written}}};
+                                .alerts = {.count = batch->count, .raw = written}}};
     rig_frame(rig, batch->link, &wire);
     free(raw);
 }

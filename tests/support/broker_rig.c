@@ -323,14 +323,14 @@ bool brig_take_alerts(broker_rig *rig, tcn_peer peer, tcn_lane lane, brig_alerts
         if (wire.alerts.lane != lane)
             continue;
         tcn_cbor_reader r;
-        tcn_cbor_reader_init(&r, wire.alerts.envelopes.raw);
+        tcn_cbor_reader_init(&r, wire.alerts.alerts.raw);
         *ret_alerts = (brig_alerts){.at = wire.alerts.complete_to,
                                     .need = wire.alerts.need,
-                                    .count = wire.alerts.envelopes.count};
+                                    .count = wire.alerts.alerts.count};
         for (size_t i = 0; i < ret_alerts->count && i < 64; i++) {
             tcn_cose cose;
             tcn_alert alert;
-            tcn_bytes envelope = tcn_cbor_get_bytes(&r, TCN_MAX_ENVELOPE_BYTES);
+            tcn_bytes envelope = tcn_wire_get_alert(&r, &ret_alerts->seq[i]);
             require(tcn_cose_decode(envelope, TCN_OBJECT_ALERT, &cose) == TCN_OK &&
                         tcn_alert_decode(cose.payload, &alert, NULL) == TCN_OK,
                     "ALERTS holds something else");

@@ -84,6 +84,7 @@ typedef struct {
     uint64_t need;
     size_t count;
     tcn_id id[64];
+    uint64_t seq[64];
 } brig_alerts;
 bool brig_take_alerts(broker_rig *rig, tcn_peer peer, tcn_lane lane, brig_alerts *ret_alerts);
 /* QUERY with these encoded arguments; all pages' items are counted, the first kept. */

@@ -279,14 +279,14 @@ void scripted_alert(scripted *s, tcn_peer peer, tcn_lane lane, uint64_t need, tc
     tcn_bytes raw = tcn_bytes_of(NULL, 0);
     tcn_cbor_writer_init(&w, memory, sizeof(memory));
     if (envelope.len > 0) {
-        tcn_cbor_put_bytes(&w, envelope);
+        tcn_wire_put_alert(&w, at.seq, envelope);
         expect(tcn_cbor_writer_done(&w, &raw) == TCN_OK, "envelope");
     }
     const tcn_wire wire = {.op = TCN_OP_ALERTS,
                            .alerts = {.lane = lane,
                                       .need = need,
                                       .complete_to = at,
-                                      .envelopes = {.count = envelope.len > 0, .raw = raw}}};
+                                      .alerts = {.count = envelope.len > 0, .raw = raw}}};
     scripted_say(s, peer, &wire);
 }
 

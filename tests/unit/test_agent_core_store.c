@@ -110,13 +110,13 @@ static void test_one_that_cannot_be_stored_stops_no_other(void **state)
         tcn_bytes written;
         size_t len;
         tcn_cbor_writer_init(&w, raw[i], sizeof raw[i]);
-        tcn_cbor_put_bytes(&w, alerts[i]->envelope);
+        tcn_wire_put_alert(&w, 1, alerts[i]->envelope);
         assert_int_equal(tcn_cbor_writer_done(&w, &written), TCN_OK);
         tcn_wire alert = {.op = TCN_OP_ALERTS,
                           .alerts = {.lane = (tcn_lane)i,
                                      .need = 1,
                                      .complete_to = {.seq = 1, .tag = 2},
-                                     .envelopes = {.count = 1, .raw = written}}};
+                                     .alerts = {.count = 1, .raw = written}}};
         assert_int_equal(tcn_wire_encode(&alert, frame[i], sizeof frame[i], &len), TCN_OK);
         inputs[i] = (tcn_agent_input){
             .kind = TCN_AGENT_FRAME, .peer = i, .frame = tcn_bytes_of(frame[i], len)};
@@ -142,12 +142,12 @@ static void test_a_broken_disk_ends_the_turn_unsaid(void **state)
         tcn_bytes written;
         size_t len;
         tcn_cbor_writer_init(&w, raw, sizeof raw);
-        tcn_cbor_put_bytes(&w, alert.envelope);
+        tcn_wire_put_alert(&w, 1, alert.envelope);
         assert_int_equal(tcn_cbor_writer_done(&w, &written), TCN_OK);
         tcn_wire wire = {.op = TCN_OP_ALERTS,
                          .alerts = {.need = 1,
                                     .complete_to = {.seq = 1, .tag = 2},
-                                    .envelopes = {.count = 1, .raw = written}}};
+                                    .alerts = {.count = 1, .raw = written}}};
         assert_int_equal(tcn_wire_encode(&wire, frame, sizeof frame, &len), TCN_OK);
         tcn_agent_input input = {
             .kind = TCN_AGENT_FRAME, .peer = RIG_SESSION, .frame = tcn_bytes_of(frame, len)};

@@ -63,6 +63,7 @@ static void test_a_batch_is_one_frame_and_each_lane_counts_for_itself(void **sta
     assert_int_equal(got.count, 2);
     assert_int_equal(got.at.seq, 2);
     assert_int_equal(got.at.tag, tag); /* one commit, one tag */
+    assert_true(got.seq[0] == 1 && got.seq[1] == 2);
 }
 
 static void test_the_same_submit_again_has_the_same_answer(void **state)
@@ -151,6 +152,7 @@ static void test_a_node_goes_on_from_its_cursor(void **state)
     assert_int_equal(welcome.start[TCN_LANE_BULK], 1);
     assert_int_equal(receive_all(rig, node, TCN_LANE_BULK, &welcome.epoch, &got), 2);
     assert_true(same_id(&got.id[0], &two) && same_id(&got.id[1], &three));
+    assert_int_equal(got.at.seq, 3);
     assert_int_equal(mem_ports_line_count(&rig->ports, "restored-from-backup"), 0);
 }
 

@@ -225,7 +225,7 @@ static void test_bundle(void **state)
     tcn_bundle_fini(&bundle);
 }
 
-/* Signed anew from its cards alone, the trust file comes out the same: all cards, roster, bundle. */
+/* Signed anew from its cards alone, the trust file comes out the same: cards, roster, bundle. */
 static void test_trust_file(void **state)
 {
     (void)state;
@@ -442,7 +442,7 @@ static void test_frame_fields(void **state)
     assert_bytes(w.submit.envelope, object("alert-bulk"));
     w = frame("alerts");
     assert_int_equal(w.alerts.need, 7);
-    assert_int_equal(w.alerts.envelopes.count, 2);
+    assert_int_equal(w.alerts.alerts.count, 2);
     w = frame("query");
     assert_int_equal(w.query.what, TCN_QUERY_EXPLAIN);
 }

@@ -32,7 +32,7 @@ static const uint8_t two_ids[] = {0x50, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1
                                   0x50, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17};
 static const uint8_t one_rejected[] = {0x82, 0x50, 1,  2,  3,  4,  5,  6,  7, 8,
                                        9,    10,   11, 12, 13, 14, 15, 16, 5};
-static const uint8_t two_envelopes[] = {0x43, 'a', 'b', 'c', 0x41, 'd'};
+static const uint8_t two_alerts[] = {0x82, 7, 0x43, 'a', 'b', 'c', 0x82, 0x18, 100, 0x41, 'd'};
 static const uint8_t two_maps[] = {0xa1, 1, 0x61, 'x', 0xa0};
 static const uint8_t a_map[] = {0xa2, 1, 0x18, 200, 5, 0x38, 40};
 
@@ -103,7 +103,7 @@ static const tcn_wire samples[] = {
     {.op = TCN_OP_WELCOME, .welcome = {.version = 1, .epoch = ID, .broker = BYTES("b")}},
     {.op = TCN_OP_TRUST, .trust = {9, 5, 0, BYTES("piece")}},
     {.op = TCN_OP_CARD, .envelope = BYTES("card")},
-    {.op = TCN_OP_ALERTS, .alerts = {TCN_LANE_BULK, 9, {100, UINT64_MAX}, LIST(2, two_envelopes)}},
+    {.op = TCN_OP_ALERTS, .alerts = {TCN_LANE_BULK, 9, {100, UINT64_MAX}, LIST(2, two_alerts)}},
     {.op = TCN_OP_ALERTS, .alerts = {.lane = TCN_LANE_EMERGENCY}},
     {.op = TCN_OP_ANSWER,
      .answer = {.req = 1,

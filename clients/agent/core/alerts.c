@@ -50,7 +50,8 @@ static tcn_err reject(tcn_agent *a, unsigned link, tcn_bytes envelope, tcn_err e
 }
 
 /* TCN_STALE: it cannot be said yet. Other errors are the store's. */
-static tcn_err take_one(tcn_agent *a, unsigned link, const tcn_wire *wire, tcn_bytes envelope)
+static tcn_err take_one(tcn_agent *a, unsigned link, const tcn_wire *wire, uint64_t seq,
+                        tcn_bytes envelope)
 {
     tcn_trust_view view = {.bundle = tcn_agent_trust(a), .now = tcn_agent_time(a)};
     tcn_verified verified;
@@ -69,7 +70,7 @@ static tcn_err take_one(tcn_agent *a, unsigned link, const tcn_wire *wire, tcn_b
         return reject(a, link, envelope, err, fault.text);
     if (tcn_agent_clock_is_suspect(a))
         verified.marks |= TCN_MARK_CLOCK_SUSPECT;
-    tcn_agent_origin origin = {.link = link, .seq = wire->alerts.complete_to.seq};
+    tcn_agent_origin origin = {.link = link, .seq = seq};
     tcn_err refused = TCN_OK;
     err = tcn_agent_cache_add(a, &view, &verified, &origin, &refused, &fault);
     if (err == TCN_OK && refused != TCN_OK)
@@ -86,7 +87,7 @@ static tcn_err move_cursor(tcn_agent *a, unsigned link, const tcn_wire *wire)
     if (!tcn_id_equal(&l->epoch, &place->epoch) || l->generation != place->generation)
         return TCN_OK; /* said of another past */
     l->receipt_due[lane] = true;
-    if (wire->alerts.envelopes.count > 0)
+    if (wire->alerts.alerts.count > 0)
         a->next.error[0] = '\0'; /* whatever was short, it is not now */
     if (place->has_cursor[lane] && wire->alerts.complete_to.seq < place->cursor[lane].seq)
         return TCN_OK;
@@ -107,10 +108,11 @@ tcn_err tcn_agent_alerts_again(tcn_agent *a, unsigned link, const tcn_wire *wire
         return TCN_CANNOT_YET;
     }
     tcn_cbor_reader r;
-    tcn_cbor_reader_init(&r, wire->alerts.envelopes.raw);
-    for (size_t i = 0; i < wire->alerts.envelopes.count; i++) {
-        tcn_bytes envelope = tcn_cbor_get_bytes(&r, TCN_MAX_ENVELOPE_BYTES);
-        tcn_err err = take_one(a, link, wire, envelope);
+    tcn_cbor_reader_init(&r, wire->alerts.alerts.raw);
+    for (size_t i = 0; i < wire->alerts.alerts.count; i++) {
+        uint64_t seq;
+        tcn_bytes envelope = tcn_wire_get_alert(&r, &seq);
+        tcn_err err = take_one(a, link, wire, seq, envelope);
         if (err == TCN_STALE) {
             /* Those before it are stored, which does no harm: they will be known. */
             tcn_agent_note(a->next.error,
@@ -133,7 +135,7 @@ tcn_err tcn_agent_alerts_take(tcn_agent *a, unsigned link, const tcn_wire *wire,
     tcn_lane lane = wire->alerts.lane;
     if (l->gap[lane])
         return TCN_OK;
-    if (lane == TCN_LANE_BULK && wire->alerts.envelopes.count > 0 && is_short(a)) {
+    if (lane == TCN_LANE_BULK && wire->alerts.alerts.count > 0 && is_short(a)) {
         tcn_agent_note(a->next.error, "the store is full: bulk alerts wait at the broker");
         tcn_agent_link_gap(a, link, lane, TCN_AGENT_FULL_MS);
         return TCN_OK;

@@ -20,7 +20,7 @@ tcn_err tcn_agent_park(tcn_agent *a, unsigned link, const tcn_wire *wire, uint64
                        tcn_bytes frame)
 {
     tcn_agent_state *s = &a->next;
-    size_t alerts = wire->alerts.envelopes.count;
+    size_t alerts = wire->alerts.alerts.count;
     if (s->parked_alerts + alerts > TCN_MAX_PARKED ||
         s->parked_bytes + frame.len > TCN_AGENT_PARKED_BYTES) {
         tcn_agent_log(a, TCN_LOG_WARNING, "park-full", "alerts wait for trust version %" PRIu64,
