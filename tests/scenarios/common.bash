@@ -19,7 +19,7 @@ setup() {
 teardown() {
     local name
     for name in "${!PID[@]}"; do kill -KILL "${PID[$name]}" 2>/dev/null; done
-    wait 2>/dev/null
+    for name in "${!PID[@]}"; do wait "${PID[$name]}" 2>/dev/null; done # not bats' own timer
     if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
         for log in "$T"/*.log; do
             [ -e "$log" ] && { echo "--- ${log##*/}"; tail -n 15 "$log"; }

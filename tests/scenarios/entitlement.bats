@@ -66,8 +66,8 @@ received() { [ "$(as "$1" board "$2" --json | jget 'o["received"]')" -ge "$3" ];
     broker && agent node
     echo x >"$T/b"
     green=$(publish vendor --topic a.b --tlp green --title Green "$T/b")
-    amber=$(publish vendor --topic a.b --tlp amber --title Amber "$T/b")
-    gone=$(publish vendor --topic a.b --tlp amber --title Gone "$T/b")
+    amber=$(publish vendor --topic a.b --tlp amber --title Amber --allow-nobody "$T/b")
+    gone=$(publish vendor --topic a.b --tlp amber --title Gone --allow-nobody "$T/b")
     as vendor retract "$gone" --reason wrong
     until_true has node "$green"
     ! has node "$amber"
