@@ -52,7 +52,7 @@ static int take(tocsin_node *node, const tocsin_event *event, memory *m, const c
         tocsin_ack_init(event->alert, TOCSIN_ANSWER_SEEN, &ack);
         ack.by_rule = 1;
         return tocsin_node_ack(node, &ack, NULL, &error);
-    case TOCSIN_EVENT_CURSOR: /* all that came before it is ours now: first the disk, then the receipt */
+    case TOCSIN_EVENT_CURSOR: /* all before it is ours now: first the disk, then the receipt */
         m->lane[event->lane] = event->cursor;
         m->known[event->lane] = 1;
         if (save(path, m) != 0)

@@ -42,7 +42,7 @@ TCN_CHECKED tcn_err tcn_trust_take_card(tcn_member_home *home, tcn_bytes envelop
                                         tcn_fault *fault);
 
 /* The time by which trust is judged: the wall clock, but never before the bundle was issued, and
- * the broker's where the two are more than a day apart. broker_offset_ms: ours minus the broker's. */
+ * the broker's where the two are more than a day apart. broker_offset_ms: ours minus theirs. */
 tcn_wall tcn_trust_time(const tcn_member_home *home, int64_t broker_offset_ms, bool *ret_suspect);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client.h - publish, approve, cancel and ask, as a member whose home is at hand (docs/protocol.md).
+/* client.h - publish, approve, cancel and ask, as a member whose home is at hand.
  * A home is the directory that `tocsin member add` made: keys, card and trust bundle.
  * Threads: a client belongs to one thread at a time; different clients are independent of each
  *          other. Functions that talk to the broker block, at most as long as the options say.
@@ -65,13 +65,13 @@ TOCSIN_API void tocsin_client_get_info(const tocsin_client *client, tocsin_clien
 
 typedef struct tocsin_draft {
     uint32_t struct_size; /* set by tocsin_draft_init */
-    uint32_t kind;        /* TOCSIN_KIND_ALERT (default) or _UPDATE; cancels: tocsin_cancel */
-    const char *topic;    /* mandatory */
-    uint32_t tlp;         /* default TOCSIN_TLP_AMBER */
-    uint32_t lane;        /* default TOCSIN_LANE_BULK */
-    uint32_t urgency;     /* default TOCSIN_URGENCY_UNKNOWN */
-    uint32_t status;      /* default TOCSIN_STATUS_ACTUAL */
-    const char *handle;   /* spoken on the phone, unique for this publisher; NULL: one is made */
+    uint32_t kind;      /* TOCSIN_KIND_ALERT (default) or _UPDATE; cancels: tocsin_prepare_cancel */
+    const char *topic;  /* mandatory */
+    uint32_t tlp;       /* default TOCSIN_TLP_AMBER */
+    uint32_t lane;      /* default TOCSIN_LANE_BULK */
+    uint32_t urgency;   /* default TOCSIN_URGENCY_UNKNOWN */
+    uint32_t status;    /* default TOCSIN_STATUS_ACTUAL */
+    const char *handle; /* spoken on the phone, unique for this publisher; NULL: one is made */
     const tocsin_text *texts; /* at least one, mandatory; the first is the original */
     uint32_t text_count;
     uint32_t community_count;
@@ -94,8 +94,8 @@ TOCSIN_API void tocsin_draft_init(tocsin_draft *ret_draft);
 typedef struct tocsin_prepared tocsin_prepared;
 
 /* Makes the id, a handle if there is none ("VENDOR-2026-7K3M9Q"), encodes the body (zstd if that
- * saves an eighth), and signs. Nothing is sent; the draft is not needed afterwards. Refuses what the
- * broker would refuse, as far as our own card and bundle tell:
+ * saves an eighth), and signs. Nothing is sent; the draft is not needed afterwards. Refuses what
+ * the broker would refuse, as far as our own card and bundle tell:
  *   TOCSIN_E_TOPIC_DENIED, _TLP_DENIED, _WRONG_ROLE, _REVOKED   not granted on our card
  *   TOCSIN_E_DENIED     emergencies are not granted
  *   TOCSIN_E_TOO_LARGE  the body is above the program's limit, or an emergency's does not fit its
