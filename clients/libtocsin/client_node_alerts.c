@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client_node_alerts.c - from ALERTS frames to verified alerts and cursors, one event at a time.
  * A cursor as the caller keeps it, 48 bytes:
- *   0 version 1 | 1 lane | 2..17 epoch | 18..25 generation | 26..33 seq | 34..41 tag | 42..47 zero */
+ *   0 version 1 | 1 lane | 2..17 epoch | 18..25 generation | 26..33 seq | 34..41 tag | .. zero */
 #include <stdlib.h>
 #include <string.h>
 

@@ -111,8 +111,8 @@ typedef struct tocsin_ack {
 
 /* The answer to this alert; the rest is for the caller to fill. */
 TOCSIN_API void tocsin_ack_init(const tocsin_alert *alert, uint32_t answer, tocsin_ack *ret_ack);
-/* Signs and sends an answer, again after a reconnect, until TOCSIN_EVENT_ACK_KEPT. The library keeps
- * it in memory only. *ret_counter (may be NULL) is what counter became. TOCSIN_E_FULL: 256 wait. */
+/* Signs and sends an answer, again after a reconnect, until TOCSIN_EVENT_ACK_KEPT; it is kept in
+ * memory only. *ret_counter (may be NULL) is what counter became. TOCSIN_E_FULL: 256 wait. */
 TOCSIN_API int32_t tocsin_node_ack(tocsin_node *node, const tocsin_ack *ack, uint64_t *ret_counter,
                                    tocsin_error *error);
 

@@ -21,8 +21,8 @@ typedef struct {
 
 typedef void scripted_fn(scripted *s, const scripted_frame *frame, void *arg);
 
-/* A world at the real time: "broker", which listens on loopback, "vendor" and "cert" (publishers and
- * approvers of everything), "watch" (operator), and nodes "north" and "south"; signed. */
+/* A world at the real time: "broker", which listens on loopback, "vendor" and "cert" (publishers
+ * and approvers of everything), "watch" (operator), and nodes "north" and "south"; signed. */
 scripted *scripted_start(scripted_fn *fn, void *arg);
 void scripted_stop(scripted **s);
 world *scripted_world(scripted *s);
