@@ -89,11 +89,14 @@ class Node:
             held = Trust(home.authority, store.bundle)
             self.trust = max(self.trust, held, key=lambda trust: trust.version)
         self.parked, self.fetches, self.to_send, self.bundle_pieces = [], {}, [], {}
+        self.typed = b""
         self.heartbeat, self.said, self.started = 15.0, time.monotonic(), time.monotonic()
         self.metrics_at, self.rejected, self.offset = self.started + METRICS_SECONDS, 0, 0
-        self.sessions = {lane: home.session(lane) for lane in (BULK, EMERGENCY)}
-        for lane in self.sessions:
-            self.greet(lane)
+        self.sessions, self.again_at, self.failures = {}, {}, {}
+        self.poller = zmq.Poller()
+        self.poller.register(sys.stdin.fileno(), zmq.POLLIN)
+        for lane in (BULK, EMERGENCY):
+            self.connect(lane)
 
     def say(self, event, **more):
         print(json.dumps({"event": event, **more}), flush=True)
@@ -101,6 +104,26 @@ class Node:
     def send(self, lane, *frame):
         """After the next commit."""
         self.to_send.append((lane, frame))
+
+    def connect(self, lane):
+        session = self.sessions[lane] = self.home.session(lane)
+        self.poller.register(session.socket, zmq.POLLIN)
+        self.poller.register(session.events, zmq.POLLIN)
+        self.again_at.pop(lane, None)
+        self.greet(lane)
+
+    def lost(self, lane):
+        """The connection ended; the next one a little later each time, until WELCOME."""
+        session = self.sessions.pop(lane)
+        self.poller.unregister(session.socket)
+        self.poller.unregister(session.events)
+        session.close()
+        failures = self.failures[lane] = self.failures.get(lane, 0) + 1
+        self.again_at[lane] = time.monotonic() + min(0.05 * 2**failures, 10)
+        self.parked = [frame for frame in self.parked if frame[0] != lane]
+        if lane == BULK:
+            self.fetches = {}
+        self.say("lost", lane=lane)
 
     def greet(self, lane):
         store, cursor = self.store, self.store.cursors.get(lane)
@@ -119,6 +142,7 @@ class Node:
         for of_lane, start in fields[8]:
             if start < self.store.cursors.get(of_lane, (0, 0))[0]:
                 del self.store.cursors[of_lane]
+        self.failures[lane] = 0
         self.heartbeat, self.offset = fields[7] / 1000, now_ms() - fields[5]
         if lane == BULK:
             self.metrics_at = time.monotonic()
@@ -149,14 +173,14 @@ class Node:
         self.card = card
         self.say("card", version=card[3])
 
-    def alerts(self, lane, need, complete_to, tag, envelopes):
+    def alerts(self, lane, need, complete_to, tag, items):
         if need > self.trust.version:
-            self.parked.append((lane, need, complete_to, tag, envelopes))
+            self.parked.append((lane, need, complete_to, tag, items))
             self.say("parked", need=need)
             return
-        for _seq, envelope in envelopes:
+        for seq, envelope in items:
             try:
-                self.alert(*self.trust.alert(envelope), envelope)
+                self.alert(*self.trust.alert(envelope), envelope, seq)
             except Refused as error:
                 alert_id = Alert(split(envelope, "alert")[0]).id
                 self.send(lane, Op.REJECTED, [[alert_id, ERRORS.index(error.error)]])
@@ -166,7 +190,7 @@ class Node:
         self.send(lane, Op.RECEIPT, lane, self.store.epoch, complete_to, tag)
         self.say("receipt", lane=lane, seq=complete_to)
 
-    def alert(self, alert, signers, envelope):
+    def alert(self, alert, signers, envelope, seq):
         held = self.store.alerts.get(alert.id)
         if held is not None:
             if split(held, "alert")[0] != alert.payload:
@@ -175,8 +199,9 @@ class Node:
             return
         self.store.alerts[alert.id] = envelope
         meta = alert.meta
-        self.say("alert", id=alert.id.hex(), lane=meta[M.LANE], title=meta[M.TEXTS][0][1],
-                 publisher=meta[M.PUBLISHER], signers=sorted(signers), inline=alert.inline,
+        self.say("alert", id=alert.id.hex(), lane=meta[M.LANE], seq=seq,
+                 title=meta[M.TEXTS][0][1], publisher=meta[M.PUBLISHER],
+                 signers=sorted(signers), inline=alert.inline,
                  kind=meta[M.KIND], references=[one.hex() for one in meta.get(M.REFERENCES, [])],
                  for_us=audience_mark(alert.id, self.card[11]) in meta.get(M.AUDIENCE, []),
                  approvals_needed=alert.approvals_needed(self.trust.policy))
@@ -265,35 +290,45 @@ class Node:
         self.store.commit()
         to_send, self.to_send = self.to_send, []
         for lane, frame in to_send:
-            self.sessions[lane].send(*frame)
+            if lane in self.sessions:
+                self.sessions[lane].send(*frame)
             if lane == BULK:
                 self.said = time.monotonic()
 
+    def commands(self, data):
+        """False: the end."""
+        *lines, self.typed = (self.typed + data).split(b"\n")
+        commands = [json.loads(line) for line in lines]
+        for command in commands:
+            if "ack" in command:
+                self.ack(command)
+        return data and not any("quit" in command for command in commands)
+
+    def clock(self):
+        """What is due now."""
+        now = time.monotonic()
+        for lane in [lane for lane, at in self.again_at.items() if at <= now]:
+            self.connect(lane)
+        if now >= self.metrics_at:
+            self.metrics()
+        elif now >= self.said + self.heartbeat:
+            self.send(BULK, Op.PING)
+            self.said = now
+
     def run(self):
-        poller = zmq.Poller()
-        poller.register(sys.stdin.fileno(), zmq.POLLIN)
-        for session in self.sessions.values():
-            poller.register(session.socket, zmq.POLLIN)
-        typed = b""
-        while True:
-            due = min(self.said + self.heartbeat, self.metrics_at)
-            wait = max(0.0, due - time.monotonic())
-            ready = dict(poller.poll(wait * 1000))
-            if time.monotonic() >= self.metrics_at:
-                self.metrics()
-            elif time.monotonic() >= self.said + self.heartbeat:
-                self.send(BULK, Op.PING)
+        stdin, going = sys.stdin.fileno(), True
+        while going:
+            due = min(self.said + self.heartbeat, self.metrics_at, *self.again_at.values())
+            ready = dict(self.poller.poll(max(0.0, due - time.monotonic()) * 1000))
+            self.clock()
             for lane in (EMERGENCY, BULK):
-                if self.sessions[lane].socket in ready:
-                    self.frame(lane, *self.sessions[lane].receive(0))
-            if sys.stdin.fileno() in ready:
-                data = os.read(sys.stdin.fileno(), 65536)
-                *lines, typed = (typed + data).split(b"\n")
-                commands = [json.loads(line) for line in lines]
-                if not data or any("quit" in command for command in commands):
-                    return
-                for command in commands:
-                    self.ack(command)
+                session = self.sessions.get(lane)
+                if session and session.socket in ready:
+                    self.frame(lane, *session.receive(0))
+                elif session and session.events in ready:
+                    self.lost(lane)
+            if stdin in ready:
+                going = self.commands(os.read(stdin, 65536))
             self.turn()
 
 

@@ -447,7 +447,8 @@ class Session:
         self.socket.ipv6 = True
         self.socket.reconnect_ivl = -1  # one connection; who wants another makes another Session
         self.events = self.socket.get_monitor_socket(
-            zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+            zmq.EVENT_CLOSED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
         self.events.linger = 0
         self.socket.connect("tcp://" + endpoint)
 

@@ -135,12 +135,15 @@ class World:
         for name, topics in (("py", "advisory.>,emergency.>,rogue.>"), ("real", ">"),
                              ("spare", ">")):
             self.member(name, "--roles", "node", "--clearance", "red", "--receive", topics)
-        broker = Child(self, "broker", os.path.join(BIN, "tocsin-broker"), "--home",
-                       os.path.join(self.program, "broker"))
-        broker.wait("ready", lambda line: "ready" in line.split())
+        self.start_broker()
         agent = Child(self, "agent", os.path.join(BIN, "tocsin-agent"), "--home", self.home("real"))
         agent.wait("ready", lambda line: "ready" in line.split())
         self.node = self.start_node()
+
+    def start_broker(self):
+        self.broker = Child(self, "broker", os.path.join(BIN, "tocsin-broker"), "--home",
+                            os.path.join(self.program, "broker"))
+        self.broker.wait("ready", lambda line: "ready" in line.split())
 
     def start_node(self):
         node = Child(self, "node.py", PYTHON, os.path.join(HERE, "node.py"), "--home",
