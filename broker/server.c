@@ -236,8 +236,6 @@ static size_t take_trust(tcn_broker_server *s, size_t at, tcn_roster **ret_roste
     if (err == TCN_OK) {
         s->trust_version = tcn_roster_version(*ret_roster);
         tcn_zap_set_roster(s->zap, *ret_roster);
-        say(s, TCN_LOG_NOTICE, "trust-adopted", "trust version %" PRIu64 " with %zu members",
-            s->trust_version, tcn_roster_members(*ret_roster));
         s->input[at++] = (tcn_broker_input){.kind = TCN_IN_TRUST, .roster = *ret_roster};
     } else if (err != TCN_NOT_FOUND) {
         say(s, TCN_LOG_ERROR, "trust-refused",
