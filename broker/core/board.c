@@ -12,8 +12,12 @@
 
 enum { PENDING = 0, RECEIVED = 1, ACKED = 2, REJECTED = 3, REVOKED = 4 };
 
+/* Checkpoints looked at for one page: in step, a thousand nodes have a thousand of each frame. */
+enum { CHECKPOINTS = 8192 };
+
 typedef struct {
     tcn_page *page;
+    uint64_t question; /* marks nodes whose checkpoint was found */
     tcn_index index;
     const tcn_entry *entry; /* NULL: held */
     tcn_entry scratch;
@@ -26,28 +30,44 @@ typedef struct {
     uint64_t rejection[2];
 } standing;
 
-/* When did the node receipt this place? Checkpoints of an earlier generation count for what it was
- * entitled to then. */
-static void by_place(const board *bd, const tcn_node *node, standing *st)
+/* Notes for every node when it receipted the alert's place, from the checkpoints behind it. Those of
+ * an earlier generation count for what the node was entitled to then. */
+static void scan_checkpoints(board *bd)
 {
     tcn_broker *b = bd->page->b;
-    const tcn_link *link = node->link[bd->index.lane];
-    uint64_t seq = bd->index.seq, place[2];
-    tcn_key prefix = tcn_key_name_lane('B', node->name, bd->index.lane);
-    tcn_key from = tcn_key_checkpoint(node->name, bd->index.lane, seq, 0);
+    tcn_key prefix = tcn_key_lane('B', bd->index.lane);
+    tcn_key from = tcn_key_seq('B', bd->index.lane, bd->index.seq);
     tcn_bytes key, value;
-    for (unsigned i = 0; i < TCN_MAX_PAGE_ITEMS; i++) {
+    size_t found = 0;
+    bd->question = ++b->question;
+    for (unsigned i = 0; i < CHECKPOINTS && found < b->nodes; i++) {
+        char name[TCN_MAX_NAME_CHARS + 1];
+        uint64_t at = 0;
         if (tcn_db_seek(b, &prefix, &from, &key, &value) != TCN_OK)
-            break;
-        tcn_key row = tcn_key_after(key);
-        from = row;
+            return;
+        uint64_t generation = tcn_key_u64_at(key, key.len - 8);
+        from = tcn_key_after(key);
+        tcn_key row = from;
         row.len--;
-        uint64_t at = 0, generation = tcn_key_u64_at(tcn_key_bytes(&row), prefix.len + 8);
-        if (tcn_db_u64s(b, &row, &at, 1) != TCN_OK ||
-            (generation != node->generation && !tcn_who_had(b, node, bd->entry)))
+        tcn_node *node = tcn_key_checkpoint_node(key, name) ? tcn_node_find(b, name) : NULL;
+        if (node == NULL || node->seen == bd->question ||
+            (generation != node->generation && !tcn_who_had(b, node, bd->entry)) ||
+            tcn_db_u64s(b, &row, &at, 1) != TCN_OK)
             continue;
+        node->seen = bd->question;
+        node->seen_at = (tcn_wall){(int64_t)at};
+        found++;
+    }
+}
+
+/* When did the node receipt this place? */
+static void by_place(const board *bd, const tcn_node *node, standing *st)
+{
+    const tcn_link *link = node->link[bd->index.lane];
+    uint64_t seq = bd->index.seq, place[3];
+    if (node->seen == bd->question) {
         st->received = true;
-        st->received_at = (tcn_wall){(int64_t)at};
+        st->received_at = node->seen_at;
         return;
     }
     for (unsigned i = 0; link != NULL && i < link->checkpoints; i++) {
@@ -57,10 +77,10 @@ static void by_place(const board *bd, const tcn_node *node, standing *st)
         st->received_at = link->checkpoint[i].at;
         return;
     }
-    /* A HELLO said so; when it was, nobody wrote down. */
+    /* A HELLO said so, or it was long after: when it was is not known here. */
     tcn_key place_key = tcn_key_name_lane('C', node->name, bd->index.lane);
-    bool stored = tcn_db_u64s(b, &place_key, place, 2) == TCN_OK && place[0] >= seq &&
-                  node->generation != 0 && link == NULL;
+    bool stored =
+        link == NULL && tcn_db_u64s(bd->page->b, &place_key, place, 2) == TCN_OK && place[0] >= seq;
     st->received |= stored || (link != NULL && link->acked.seq >= seq);
 }
 
@@ -207,9 +227,13 @@ tcn_err tcn_query_board(tcn_page *page)
 {
     board bd;
     tcn_err err = open_board(page, &bd);
-    if (err == TCN_OK)
-        board_lines(&bd);
-    return err;
+    if (err != TCN_OK)
+        return err;
+    bd.question = 0;
+    if (bd.entry != NULL && (bd.index.flags & (TCN_FLAG_TRACKED | TCN_FLAG_EXTERNAL)) == 0)
+        scan_checkpoints(&bd);
+    board_lines(&bd);
+    return TCN_OK;
 }
 
 /* ---- explain ---- */

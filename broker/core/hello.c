@@ -150,7 +150,8 @@ static tcn_err place_node(tcn_call *call, const tcn_node *node, opened *ret_open
         tcn_err err = place_lane(call, (tcn_lane)lane, ret_opened->changed.generation,
                                  &ret_opened->start[lane], &wrong);
         if (err == TCN_OK && ret_opened->start[lane].seq > 0)
-            err = tcn_ledger_catch_up(b, node, (tcn_lane)lane, ret_opened->start[lane].seq);
+            err = tcn_ledger_catch_up(b, node, (tcn_lane)lane, ret_opened->start[lane].seq,
+                                      ret_opened->changed.generation);
         if (err != TCN_OK)
             return err;
     }

@@ -95,12 +95,23 @@ tcn_key tcn_key_name_lane(char prefix, const char *name, tcn_lane lane)
     return key;
 }
 
-tcn_key tcn_key_checkpoint(const char *node, tcn_lane lane, uint64_t seq, uint64_t generation)
+tcn_key tcn_key_checkpoint(tcn_lane lane, uint64_t seq, const char *node, uint64_t generation)
 {
-    tcn_key key = tcn_key_name_lane('B', node, lane);
-    add_u64(&key, seq);
+    tcn_key key = tcn_key_seq('B', lane, seq);
+    add(&key, node, strlen(node) + 1);
     add_u64(&key, generation);
     return key;
+}
+
+bool tcn_key_checkpoint_node(tcn_bytes key, char ret_node[static TCN_MAX_NAME_CHARS + 1])
+{
+    const size_t before = 10, behind = 9; /* prefix, lane, seq; zero byte, generation */
+    if (key.len <= before + behind || key.len - before - behind > TCN_MAX_NAME_CHARS)
+        return false;
+    size_t len = key.len - before - behind;
+    memcpy(ret_node, key.ptr + before, len);
+    ret_node[len] = '\0';
+    return true;
 }
 
 tcn_key tcn_key_past(const char *node, uint64_t n)

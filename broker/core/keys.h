@@ -16,8 +16,8 @@
  *   X id16                     tombstone                  payload hash32
  *   D node                     node                       tcn_node_record
  *   d node 0 n8                terms a node once had      through[2] u64, narrowed u64 ‖ terms
- *   C node 0 lane              a node's receipted place   seq u64, tag u64
- *   B node 0 lane seq8 gen8    checkpoint of a generation received u64 ms
+ *   C node 0 lane              a node's receipted place   seq u64, tag u64, generation u64
+ *   B lane seq8 node 0 gen8    checkpoint of a generation received u64 ms
  *   R id16 node                receipt                    received u64 ms
  *   E id16 node                rejection                  error u16, at u64
  *   K id16 node                acknowledgment             tcn_ack_record
@@ -46,14 +46,16 @@ typedef enum {
 tcn_bytes tcn_key_bytes(const tcn_key *key);
 tcn_key tcn_key_plain(char prefix); /* M; and the prefix of all others */
 tcn_key tcn_key_head(tcn_lane lane);
-tcn_key tcn_key_lane(char prefix, tcn_lane lane); /* prefix of J, Q */
+tcn_key tcn_key_lane(char prefix, tcn_lane lane); /* prefix of J, Q, B */
 tcn_key tcn_key_seq(char prefix, tcn_lane lane, uint64_t seq);
 tcn_key tcn_key_id(char prefix, const tcn_id *id);
 tcn_key tcn_key_id_name(char prefix, const tcn_id *id, const char *name);
 tcn_key tcn_key_name(char prefix, const char *name);  /* D, V */
-tcn_key tcn_key_name0(char prefix, const char *name); /* prefix of d, B, P, W */
+tcn_key tcn_key_name0(char prefix, const char *name); /* prefix of d, P, W */
 tcn_key tcn_key_name_lane(char prefix, const char *name, tcn_lane lane);
-tcn_key tcn_key_checkpoint(const char *node, tcn_lane lane, uint64_t seq, uint64_t generation);
+tcn_key tcn_key_checkpoint(tcn_lane lane, uint64_t seq, const char *node, uint64_t generation);
+/* The node of a checkpoint's key; false if it has none. */
+bool tcn_key_checkpoint_node(tcn_bytes key, char ret_node[static TCN_MAX_NAME_CHARS + 1]);
 tcn_key tcn_key_past(const char *node, uint64_t n);
 tcn_key tcn_key_of_publisher(const char *publisher, tcn_wall accepted, const tcn_id *id);
 tcn_key tcn_key_accepted(tcn_wall accepted, const tcn_id *id);

@@ -8,8 +8,9 @@
 #include "who.h"
 
 enum {
-    FLUSH_LINKS = 512,   /* written in one transaction */
-    CATCH_UP_ROWS = 1024 /* receipts made up for at one HELLO */
+    FLUSH_LINKS = 512,    /* written in one transaction */
+    THIN_OUT_ROWS = 1024, /* of each lane, deleted in the same */
+    CATCH_UP_ROWS = 1024  /* receipts made up for at one HELLO */
 };
 
 /* ---- receipts ---- */
@@ -109,13 +110,16 @@ tcn_err tcn_ledger_receipt(tcn_call *call)
     return tcn_effect_add(b, TCN_RANK_MEMORY, landed_effect, TCN_EFFECT_DATA(l), TCN_NO_TAIL);
 }
 
-tcn_err tcn_ledger_catch_up(tcn_broker *b, const tcn_node *node, tcn_lane lane, uint64_t to)
+tcn_err tcn_ledger_catch_up(tcn_broker *b, const tcn_node *node, tcn_lane lane, uint64_t to,
+                            uint64_t generation)
 {
-    uint64_t stored[2];
+    uint64_t stored[3];
     tcn_key place = tcn_key_name_lane('C', node->name, lane);
-    tcn_err err = tcn_db_u64s(b, &place, stored, 2);
+    tcn_err err = tcn_db_u64s(b, &place, stored, 3);
     if (err != TCN_OK && err != TCN_NOT_FOUND && err != TCN_MALFORMED)
         return err;
+    if (stored[2] != generation)
+        stored[0] = 0; /* what it held of an earlier one says nothing of this */
     tcn_whom whom = tcn_whom_node(node);
     tcn_key prefix = tcn_key_lane('Q', lane), from = tcn_key_seq('Q', lane, stored[0] + 1);
     for (unsigned i = 0; i < CATCH_UP_ROWS; i++) {
@@ -161,61 +165,48 @@ static void flushed_effect(tcn_broker *b, const void *data, tcn_bytes tail)
 
 static tcn_err flush_link(tcn_broker *b, const tcn_link *link)
 {
-    uint64_t place[2] = {link->acked.seq, link->acked.tag};
+    uint64_t place[3] = {link->acked.seq, link->acked.tag, link->node->generation};
     tcn_key key = tcn_key_name_lane('C', link->node->name, link->lane);
-    tcn_err err = tcn_db_put_u64s(b, &key, place, 2);
+    tcn_err err = tcn_db_put_u64s(b, &key, place, 3);
     for (unsigned i = 0; err == TCN_OK && i < link->checkpoints; i++) {
         uint64_t at = (uint64_t)link->checkpoint[i].at.unix_ms;
-        key = tcn_key_checkpoint(link->node->name, link->lane, link->checkpoint[i].seq,
+        key = tcn_key_checkpoint(link->lane, link->checkpoint[i].seq, link->node->name,
                                  link->node->generation);
         err = tcn_db_put_u64s(b, &key, &at, 1);
     }
     return err;
 }
 
-/* Checkpoints below everything that is still in the lane go, twice as fast as they come. */
-static tcn_err thin_out(tcn_broker *b, const tcn_link *link, uint64_t floor)
-{
-    tcn_key prefix = tcn_key_name_lane('B', link->node->name, link->lane);
-    for (unsigned i = 0; i < 2 * TCN_CHECKPOINTS; i++) {
-        tcn_bytes found, value;
-        tcn_err err = tcn_db_seek(b, &prefix, &prefix, &found, &value);
-        uint64_t seq = err == TCN_OK ? tcn_key_u64_at(found, prefix.len) : floor;
-        if (err != TCN_OK || seq >= floor)
-            return err == TCN_NOT_FOUND ? TCN_OK : err;
-        tcn_key key = tcn_key_checkpoint(link->node->name, link->lane, seq,
-                                         tcn_key_u64_at(found, prefix.len + 8));
-        err = tcn_db_del(b, &key);
-        if (err != TCN_OK)
-            return err;
-    }
-    return TCN_OK;
-}
-
-/* The first seq that the lane still has. */
-static tcn_err lane_floor(tcn_broker *b, tcn_lane lane, uint64_t *ret_floor)
+/* Checkpoints below everything that is still in the lane go, faster than they come. */
+static tcn_err thin_out(tcn_broker *b, tcn_lane lane)
 {
     tcn_key prefix = tcn_key_lane('J', lane);
     tcn_bytes found, value;
     tcn_err err = tcn_db_seek(b, &prefix, &prefix, &found, &value);
-    *ret_floor = err == TCN_OK ? tcn_key_u64_at(found, prefix.len) : b->lane[lane].head;
+    uint64_t floor = err == TCN_OK ? tcn_key_u64_at(found, prefix.len) : b->lane[lane].head;
+    prefix = tcn_key_lane('B', lane);
+    for (unsigned i = 0; !tcn_spoils(err) && i < THIN_OUT_ROWS; i++) {
+        err = tcn_db_seek(b, &prefix, &prefix, &found, &value);
+        if (err != TCN_OK || tcn_key_u64_at(found, prefix.len) >= floor)
+            break;
+        tcn_key key = tcn_key_after(found);
+        key.len--; /* the zero byte of after */
+        err = tcn_db_del(b, &key);
+    }
     return err == TCN_NOT_FOUND ? TCN_OK : err;
 }
 
 tcn_err tcn_ledger_flush(tcn_broker *b)
 {
     size_t links = 0;
-    uint64_t floor[TCN_LANES] = {0};
-    for (int i = 0; b->dirty != NULL && i < TCN_LANES; i++) {
-        tcn_err err = lane_floor(b, (tcn_lane)i, &floor[i]);
-        if (err != TCN_OK)
-            return err;
-    }
     for (const tcn_link *link = b->dirty; link != NULL && links < FLUSH_LINKS;
          link = link->next_dirty, links++) {
         tcn_err err = flush_link(b, link);
-        if (err == TCN_OK)
-            err = thin_out(b, link, floor[link->lane]);
+        if (err != TCN_OK)
+            return err;
+    }
+    for (int i = 0; links > 0 && i < TCN_LANES; i++) {
+        tcn_err err = thin_out(b, (tcn_lane)i);
         if (err != TCN_OK)
             return err;
     }

@@ -99,6 +99,8 @@ struct tcn_node {
     uint8_t *metrics;          /* the encoded map */
     size_t metrics_len;
     unsigned mark; /* scratch of one pass */
+    uint64_t seen; /* scratch of a board: the question that found a checkpoint */
+    tcn_wall seen_at;
 };
 
 struct tcn_session {
@@ -249,7 +251,7 @@ TCN_CHECKED tcn_err tcn_db_meta(tcn_broker *b, tcn_meta *ret_meta);
 TCN_CHECKED tcn_err tcn_db_put_meta(tcn_broker *b, const tcn_meta *meta);
 TCN_CHECKED tcn_err tcn_db_index(tcn_broker *b, const tcn_id *id, tcn_index *ret_index);
 TCN_CHECKED tcn_err tcn_db_put_index(tcn_broker *b, const tcn_id *id, const tcn_index *index);
-/* One number, as S has; two, as C has; 0 and TCN_NOT_FOUND if absent. */
+/* So many numbers: S has one, C three; 0 and TCN_NOT_FOUND if absent. */
 TCN_CHECKED tcn_err tcn_db_u64s(tcn_broker *b, const tcn_key *key, uint64_t *ret_values,
                                 unsigned count);
 TCN_CHECKED tcn_err tcn_db_put_u64s(tcn_broker *b, const tcn_key *key, const uint64_t *values,
