@@ -79,8 +79,8 @@ static void by_place(const board *bd, const tcn_node *node, standing *st)
     }
     /* A HELLO said so, or it was long after: when it was is not known here. */
     tcn_key place_key = tcn_key_name_lane('C', node->name, bd->index.lane);
-    bool stored =
-        link == NULL && tcn_db_u64s(bd->page->b, &place_key, place, 2) == TCN_OK && place[0] >= seq;
+    bool stored = link == NULL && tcn_db_u64s(bd->page->b, &place_key, place, 3) == TCN_OK &&
+                  place[0] >= seq && place[2] == node->generation;
     st->received |= stored || (link != NULL && link->acked.seq >= seq);
 }
 

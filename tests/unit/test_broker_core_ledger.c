@@ -152,6 +152,40 @@ static void test_what_hello_says_makes_up_for_a_lost_receipt(void **state)
     assert_int_equal(l[0].state, RECEIVED);
 }
 
+/* A place that no checkpoint speaks for: received, but nobody wrote down when. */
+static void test_a_place_without_a_time(void **state)
+{
+    broker_rig *rig = *state;
+    line l[3];
+    brig_alerts got;
+    tcn_wire_welcome welcome;
+    tcn_peer pub = brig_client(rig, "pub");
+    tcn_peer node = brig_node(rig, &(brig_hello){.member = "node-a"}, &welcome);
+    world_alert first = world_alert_make(rig->w, &(world_options){.publisher = "pub"});
+    world_alert second = world_alert_make(rig->w, &(world_options){.publisher = "pub"});
+    (void)brig_submit(rig, pub, &first);
+    assert_true(brig_take_alerts(rig, node, TCN_LANE_BULK, &got));
+    brig_restart(rig); /* its receipt was lost */
+    node = brig_node(rig,
+                     &(brig_hello){.member = "node-a",
+                                   .epoch = welcome.epoch,
+                                   .generation = welcome.generation,
+                                   .cursor = {[TCN_LANE_BULK] = got.at}},
+                     &welcome);
+    assert_int_equal(board(rig, &first.id, l, 3), 3);
+    assert_int_equal(l[0].state, RECEIVED);
+    assert_false(l[0].has_received);
+    pub = brig_client(rig, "pub");
+    (void)brig_submit(rig, pub, &second);
+    receive(rig, node, TCN_LANE_BULK, &welcome.epoch);
+    brig_pass(rig, 2000);
+    brig_restart(rig);
+    assert_int_equal(board(rig, &second.id, l, 3), 3);
+    assert_int_equal(l[0].state, RECEIVED);
+    assert_true(l[0].has_received);
+    assert_int_equal(mem_ports_line_count(&rig->ports, "record-damaged"), 0);
+}
+
 /* What a node skipped because it was cancelled before it came, it has not received. */
 static void test_what_was_skipped_was_not_received(void **state)
 {
@@ -346,6 +380,7 @@ int main(void)
         RIG_TEST(test_emergency_receipts_are_rows),
         RIG_TEST(test_bulk_receipts_are_places_with_their_times),
         RIG_TEST(test_what_hello_says_makes_up_for_a_lost_receipt),
+        RIG_TEST(test_a_place_without_a_time),
         RIG_TEST(test_what_was_skipped_was_not_received),
         RIG_TEST(test_widening_does_not_backdate_receipts),
         RIG_TEST(test_the_highest_counter_of_an_ack_wins),
