@@ -9,6 +9,7 @@
 
 enum {
     RECONNECTS = 3,               /* within one request */
+    EMERGENCY_MS = 5000,          /* for that endpoint: session can do it, too */
     NO_EMERGENCY_MS = 60000,      /* before that endpoint is tried again */
     IDLE_MS = TCN_MAX_DEAD_MS / 2 /* a session that was quiet so long may be gone: ask first */
 };
@@ -247,6 +248,9 @@ static tcn_err open_session(tocsin_client *client, const tcn_broker_entry *broke
     tcn_link *link = &client->link[lane];
     uint8_t hello[256];
     size_t len = 0;
+    uint32_t timeout_ms = client->connect_timeout_ms;
+    if (lane == TCN_LANE_EMERGENCY && timeout_ms > EMERGENCY_MS)
+        timeout_ms = EMERGENCY_MS;
     client->is_open[lane] = false;
     tcn_trust_feed_reset(&client->feed);
     tcn_err err = encode_hello(client, hello, sizeof(hello), &len);
@@ -259,9 +263,9 @@ static tcn_err open_session(tocsin_client *client, const tcn_broker_entry *broke
         .secret = &client->home.keys.secrets.transport,
         .socks_proxy = client->proxy[0] != '\0' ? client->proxy : NULL,
         .hello = tcn_bytes_of(hello, len),
-        .timeout_ms = client->connect_timeout_ms,
+        .timeout_ms = timeout_ms,
     };
-    tcn_mono until = tcn_client_until(client->connect_timeout_ms);
+    tcn_mono until = tcn_client_until(timeout_ms);
     err = tcn_link_start(link, &options, tcn_now_mono());
     tcn_wire wire = {.op = TCN_OP_PONG};
     while (err == TCN_OK && wire.op != TCN_OP_WELCOME)
@@ -271,7 +275,7 @@ static tcn_err open_session(tocsin_client *client, const tcn_broker_entry *broke
         tcn_fault fault;
         if (err == TCN_TIMEOUT && link->state != TCN_LINK_FAILED) {
             (void)tcn_fault_set(&fault, err, "broker %s opened no session within %u ms",
-                                broker->name, client->connect_timeout_ms);
+                                broker->name, timeout_ms);
             tcn_link_fail(link, up ? TOCSIN_STAGE_WELCOME : TOCSIN_STAGE_HANDSHAKE, &fault);
         }
         if (link->stage == TOCSIN_STAGE_ANSWER)
