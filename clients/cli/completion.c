@@ -125,14 +125,13 @@ static void print_bash(const tcn_command *const *all, unsigned count)
     (void)fputs(bash_end, stdout);
 }
 
-/* Text within single quotes of zsh and fish. */
-static void print_quoted(const char *text)
+/* Text within single quotes of fish. */
+static void print_fish_text(const char *text)
 {
     for (; *text != '\0'; text++) {
-        if (*text == '\'')
-            (void)fputs("'\\''", stdout);
-        else
-            (void)fputc(*text, stdout);
+        if (*text == '\'' || *text == '\\')
+            (void)fputc('\\', stdout);
+        (void)fputc(*text, stdout);
     }
 }
 
@@ -164,38 +163,66 @@ static void print_zsh_options(const tcn_option *options)
     }
 }
 
-static void print_zsh_commands(const tcn_command *const *all, unsigned count)
+static void print_zsh_word(const char *word, int len, const char *what)
 {
+    (void)printf(" \\\n            '%.*s:", len, word);
+    print_zsh_text(what);
+    (void)fputc('\'', stdout);
+}
+
+/* What may follow: the first words of commands, or the second ones of a noun. */
+static void print_zsh_words(const tcn_command *const *all, unsigned count)
+{
+    (void)printf("    '') choices=(");
+    for (unsigned i = 0; i < count; i++)
+        if (is_first(all, i))
+            print_zsh_word(all[i]->name, (int)first_word(all[i]->name),
+                           strchr(all[i]->name, ' ') == NULL ? all[i]->summary : "");
+    (void)printf("); _describe command choices ;;\n");
     for (unsigned i = 0; i < count; i++) {
-        (void)printf("        '");
-        print_zsh_text(all[i]->name);
-        (void)fputc(':', stdout);
-        print_zsh_text(all[i]->summary);
-        (void)printf("'\n");
+        size_t len = first_word(all[i]->name);
+        if (all[i]->name[len] == '\0' || !is_first(all, i))
+            continue;
+        (void)printf("    %.*s) choices=(", (int)len, all[i]->name);
+        for (unsigned j = i; j < count; j++)
+            if (first_word(all[j]->name) == len && memcmp(all[j]->name, all[i]->name, len) == 0)
+                print_zsh_word(all[j]->name + len + 1, (int)strlen(all[j]->name + len + 1),
+                               all[j]->summary);
+        (void)printf("); _describe command choices ;;\n");
     }
 }
 
-/* Commands of two words are offered whole: the line is matched as it stands. */
+static const char zsh_begin[] = "#compdef tocsin\n"
+                                "_tocsin() {\n"
+                                "    local -a choices\n"
+                                "    local name='' i=2\n"
+                                "    while (( i < CURRENT )); do\n"
+                                "        case $words[i] in\n"
+                                "        -H|--home) (( i += 2 )); continue ;;\n"
+                                "        -*) (( i++ )); continue ;;\n"
+                                "        esac\n"
+                                "        name=\"${name:+$name }$words[i]\"\n"
+                                "        (( i++ ))\n"
+                                "        case $name in\n"
+                                "        ";
+
+/* Past the name _arguments sees a command line of its own. */
+static const char zsh_shift[] = "'') ;;\n"
+                                "        *) break ;;\n"
+                                "        esac\n"
+                                "    done\n"
+                                "    (( CURRENT = CURRENT - i + 2 ))\n"
+                                "    words=(tocsin \"${(@)words[i,-1]}\")\n"
+                                "    case $name in\n";
+
 static void print_zsh(const tcn_command *const *all, unsigned count)
 {
-    (void)printf("#compdef tocsin\n"
-                 "_tocsin() {\n"
-                 "    local -a commands line\n"
-                 "    local name='' i=2\n"
-                 "    while (( i < CURRENT )); do\n"
-                 "        case $words[i] in\n"
-                 "        -H|--home) (( i += 2 )); continue ;;\n"
-                 "        -*) (( i++ )); continue ;;\n"
-                 "        esac\n"
-                 "        name=\"${name:+$name }$words[i]\"\n"
-                 "        (( i++ ))\n"
-                 "        case $name in\n        ");
+    (void)fputs(zsh_begin, stdout);
     for (unsigned i = 0; i < count; i++)
         if (is_first(all, i) && strchr(all[i]->name, ' ') != NULL)
             (void)printf("%.*s|", (int)first_word(all[i]->name), all[i]->name);
-    (void)printf("'') ;;\n        *) break ;;\n        esac\n    done\n    commands=(\n");
-    print_zsh_commands(all, count);
-    (void)printf("    )\n    case $name in\n");
+    (void)fputs(zsh_shift, stdout);
+    print_zsh_words(all, count);
     for (unsigned i = 0; i < count; i++) {
         (void)printf("    '%s') _arguments", all[i]->name);
         print_zsh_options(all[i]->options);
@@ -204,22 +231,50 @@ static void print_zsh(const tcn_command *const *all, unsigned count)
             (void)printf(" \\\n            '*:file:_files'");
         else if (all[i]->operand_words != NULL)
             (void)printf(" \\\n            '*:argument:(%s)'", all[i]->operand_words);
+        else
+            (void)printf(" \\\n            '*:argument:'");
         (void)printf(" ;;\n");
     }
-    (void)printf("    '') _describe command commands ;;\n"
-                 "    *)\n"
-                 "        line=(${(M)commands:#$name *})\n"
-                 "        line=(${line#$name })\n"
-                 "        _describe command line ;;\n"
-                 "    esac\n"
-                 "}\n"
-                 "_tocsin \"$@\"\n");
+    (void)printf("    esac\n}\n_tocsin \"$@\"\n");
 }
+
+static const char fish_begin[] = "# fish completion of tocsin\n"
+                                 "function __tocsin_words\n"
+                                 "    set -l tokens (commandline -opc)\n"
+                                 "    set -l skip 1\n"
+                                 "    set -l words\n"
+                                 "    for token in $tokens\n"
+                                 "        if test $skip = 1\n"
+                                 "            set skip 0\n"
+                                 "            continue\n"
+                                 "        end\n"
+                                 "        switch $token\n"
+                                 "            case -H --home\n"
+                                 "                set skip 1\n"
+                                 "            case '-*'\n"
+                                 "            case '*'\n"
+                                 "                set -a words $token\n"
+                                 "        end\n"
+                                 "    end\n"
+                                 "    string join ' ' -- $words\n"
+                                 "end\n"
+                                 "function __tocsin_at\n"
+                                 "    set -l words (__tocsin_words)\n"
+                                 "    test \"$words\" = \"$argv[1]\"\n"
+                                 "end\n"
+                                 "function __tocsin_in\n"
+                                 "    set -l words (__tocsin_words)\n"
+                                 "    string match -q -- \"$argv[1] *\" \"$words \"\n"
+                                 "end\n"
+                                 "complete -c tocsin -f\n";
 
 static void print_fish_option(const char *condition, const tcn_option *o)
 {
-    (void)printf("complete -c tocsin -n \"%s\" -l %s -d '", condition, o->name);
-    print_quoted(o->help);
+    (void)printf("complete -c tocsin%s -l %s", condition, o->name);
+    if (o->letter != 0)
+        (void)printf(" -s %c", o->letter);
+    (void)printf(" -d '");
+    print_fish_text(o->help);
     (void)fputc('\'', stdout);
     if (o->words != NULL)
         (void)printf(" -x -a '%s'", o->words);
@@ -228,34 +283,37 @@ static void print_fish_option(const char *condition, const tcn_option *o)
     (void)fputc('\n', stdout);
 }
 
+/* A word that may follow those in place. */
+static void print_fish_word(const char *place, int place_len, const char *word, int len,
+                            const char *what)
+{
+    (void)printf("complete -c tocsin -n \"__tocsin_at '%.*s'\" -a %.*s -d '", place_len, place, len,
+                 word);
+    print_fish_text(what);
+    (void)printf("'\n");
+}
+
 static void print_fish(const tcn_command *const *all, unsigned count)
 {
-    (void)printf("# fish completion of tocsin\ncomplete -c tocsin -f\n");
+    (void)fputs(fish_begin, stdout);
     for (const tcn_option *o = tcn_global_options; o->name != NULL; o++)
-        print_fish_option("true", o);
+        print_fish_option("", o);
     for (unsigned i = 0; i < count; i++) {
         const tcn_command *c = all[i];
         int len = (int)first_word(c->name);
         const char *second = c->name[len] == ' ' ? c->name + len + 1 : NULL;
         char condition[256];
         if (is_first(all, i))
-            (void)printf("complete -c tocsin -n __fish_use_subcommand -a %.*s -d '%s'\n", len,
-                         c->name, second == NULL ? c->summary : "");
-        if (second != NULL) {
-            (void)printf("complete -c tocsin -n \"__fish_seen_subcommand_from %.*s\" -a %s -d '",
-                         len, c->name, second);
-            print_quoted(c->summary);
-            (void)printf("'\n");
-        }
-        (void)snprintf(condition, sizeof(condition), "__fish_seen_subcommand_from %.*s%s%s", len,
-                       c->name, second != NULL ? "; and __fish_seen_subcommand_from " : "",
-                       second != NULL ? second : "");
+            print_fish_word("", 0, c->name, len, second == NULL ? c->summary : "");
+        if (second != NULL)
+            print_fish_word(c->name, len, second, (int)strlen(second), c->summary);
+        (void)snprintf(condition, sizeof(condition), " -n \"__tocsin_in '%s'\"", c->name);
         for (const tcn_option *o = c->options; o != NULL && o->name != NULL; o++)
             print_fish_option(condition, o);
         if (is_path(c->operand_words))
-            (void)printf("complete -c tocsin -n \"%s\" -F\n", condition);
+            (void)printf("complete -c tocsin%s -F\n", condition);
         else if (c->operand_words != NULL)
-            (void)printf("complete -c tocsin -n \"%s\" -a '%s'\n", condition, c->operand_words);
+            (void)printf("complete -c tocsin%s -a '%s'\n", condition, c->operand_words);
     }
 }
 
