@@ -112,10 +112,11 @@ tcn_err tcn_broker_settings_read(const char *home, tcn_broker_settings *ret_sett
     tcn_err err = tcn_config_read(path, &tcn_broker_config_table, &settings, fault);
     if (err != TCN_OK)
         return err;
-    if (settings.reserve_bytes > settings.store_bytes / 2) {
+    if (settings.reserve_bytes >= settings.store_bytes) {
         tcn_broker_settings_fini(&settings);
         return tcn_fault_set(fault, TCN_INVALID,
-                             "%s: reserve is more than half of store-size: make it smaller", path);
+                             "%s: reserve leaves nothing of store-size for bulk: make it smaller",
+                             path);
     }
     *ret_settings = settings;
     return TCN_OK;

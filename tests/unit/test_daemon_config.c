@@ -76,7 +76,7 @@ static void test_a_broker_conf_is_refused_with_its_line(void **state)
         {"listen-session = {\"::1:7000\"}\n", "broker.conf:1"},
         {"\n\nwindow = 1K\n", "broker.conf:3"},
         {"log-level = loud\n", "broker.conf:1"},
-        {"store-size = 64M\nreserve = 63M\n", "reserve"},
+        {"store-size = 64M\nreserve = 64M\n", "reserve"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         tcn_broker_settings settings;
