@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* board.c - who has an alert and what they said (board), and why a node gets it or not (explain). */
+/* board.c - who has an alert and what they said (board), why a node gets it or not (explain). */
 #include <string.h>
 
 #include "journal.h"
@@ -30,8 +30,8 @@ typedef struct {
     uint64_t rejection[2];
 } standing;
 
-/* Notes for every node when it receipted the alert's place, from the checkpoints behind it. Those of
- * an earlier generation count for what the node was entitled to then. */
+/* Notes for every node when it receipted the alert's place, from the checkpoints behind it. One of
+ * an earlier generation counts for what the node was entitled to then. */
 static void scan_checkpoints(board *bd)
 {
     tcn_broker *b = bd->page->b;

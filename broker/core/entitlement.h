@@ -8,7 +8,7 @@
 
 /* What of a node decides, beside its own validity and its audience id. Nodes with equal terms are
  * one class. Patterns and communities are in memcmp order: equal terms have equal encodings.
- *   encoded:  clearance u8 · n u8 · n × str · has subscriptions u8 · n u8 · n × str · n u8 · n × str
+ *   encoded: clearance u8 · n u8 · n × str · has subscriptions u8 · n u8 · n × str · n u8 · n × str
  *             (receive grants, subscriptions, communities; str = length u8 and bytes) */
 typedef struct {
     tcn_tlp clearance;

@@ -49,7 +49,7 @@ bool tcn_is_serving(const tcn_broker *b);
 void tcn_link_open(tcn_broker *b, tcn_link *link, tcn_session *session, tcn_mark start);
 void tcn_link_close(tcn_broker *b, tcn_link *link);
 /* A node that waits for it hears of its new generation and starts anew from the floor, once nothing
- * is in flight to it: a receipt of what was sent before must not pass for one of what comes after. */
+ * is in flight to it: a receipt of what was sent before must not pass for one of what follows. */
 void tcn_fanout_regenerate(tcn_broker *b, tcn_node *node);
 /* A receipt to seq: what was sent up to there is not in flight any more. */
 void tcn_link_landed(tcn_broker *b, tcn_link *link, tcn_mark at);

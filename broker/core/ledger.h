@@ -13,7 +13,7 @@ TCN_CHECKED tcn_err tcn_ledger_bodies(tcn_call *call);
 TCN_CHECKED tcn_err tcn_ledger_rejected(tcn_call *call);
 TCN_CHECKED tcn_err tcn_ledger_ack(tcn_call *call);
 
-/* HELLO says that a node holds a lane of this generation up to `to`: rows whose receipts were lost. */
+/* HELLO says that a node holds a lane of this generation up to `to`: makes up for lost receipts. */
 TCN_CHECKED tcn_err tcn_ledger_catch_up(tcn_broker *b, const tcn_node *node, tcn_lane lane,
                                         uint64_t to, uint64_t generation);
 /* Writes what receipts left in memory, a bounded number of links. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* queries.h - QUERY: what the broker knows, in pages, to whom it may be told (docs/protocol.md §6).
- * Reads the open transaction and memory; changes nothing. "Unknown" and "not yours" are one answer. */
+ * Reads the open transaction and memory; changes nothing. Unknown and not yours are one answer. */
 #ifndef TCN_BROKER_QUERIES_H
 #define TCN_BROKER_QUERIES_H
 
@@ -8,7 +8,7 @@
 
 #define TCN_PAGE_BYTES 60000 /* of items in one answer */
 
-/* One page on its way. Each item is written into w and then kept or, if it did not fit, taken back. */
+/* One page on its way. Each item is written into w, then kept or, if it did not fit, taken back. */
 typedef struct {
     tcn_call *call;
     tcn_broker *b;

@@ -3,7 +3,7 @@
  * be stored takes nothing else down with it. */
 #include "turn.h"
 
-/* Applies one input or the whole batch in one transaction. Anything but TCN_OK: nothing happened. */
+/* Applies one input or the whole batch in one transaction. But for TCN_OK nothing happened. */
 static tcn_err attempt(const tcn_turn_ops *ops, void *core, const tcn_store *store, size_t first,
                        size_t count)
 {

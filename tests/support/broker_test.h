@@ -40,7 +40,7 @@ static inline bool same_id(const tcn_id *id, const world_alert *alert)
     return tcn_id_equal(id, &alert->id);
 }
 
-/* Everything of a lane that is on its way to a peer, receipted frame by frame as a good node does. */
+/* All of a lane that is on its way to a peer, receipted frame by frame as a good node does. */
 static inline size_t receive_all(broker_rig *rig, tcn_peer peer, tcn_lane lane, const tcn_id *epoch,
                                  brig_alerts *ret_all)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* May this node have this alert? Each term alone decides no; and terms that are wider or narrower. */
+/* May this node have this alert? Each term alone decides no; terms that are wider or narrower. */
 #include "broker/core/entitlement.h"
 
 #include <setjmp.h>
