@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* net.c - ROUTER messages are [routing id, body]. User-Id, Peer-Address and the descriptor come with
- * the body (DESIGN §4.4). A connection's end is a monitor event with its descriptor; it comes after
- * its last frame is in our queue, so a peer is gone once the queue was read to its end after it. */
+/* net.c - ROUTER messages are [routing id, body]. User-Id, Peer-Address and the descriptor come
+ * with the body (DESIGN §4.4). A connection's end is a monitor event with its descriptor; it comes
+ * after its last frame is in our queue: a peer is gone once the queue was read to its end after. */
 #include "net.h"
 
 #include <errno.h>

@@ -116,7 +116,7 @@ static void request_fini(request *req)
     req->kept = 0;
 }
 
-/* Reads one whole message; frames beyond the last that counts are counted, not kept. 0, or errno. */
+/* Reads one whole message; frames beyond the last that counts are not kept. 0, or errno. */
 static int request_read(void *handler, request *ret_req)
 {
     ret_req->kept = ret_req->count = 0;

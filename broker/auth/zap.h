@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zap.h - who may connect: the ZAP handler (ZeroMQ RFC 27) on a thread of its own, over an immutable
- * roster snapshot. CURVE only; a key is let in if an active, valid card has it, and its messages
- * then carry the member's name as User-Id.
+/* zap.h - who may connect: the ZAP handler (ZeroMQ RFC 27) on a thread of its own, over an
+ * immutable roster snapshot. CURVE only; a key is let in if an active, valid card has it, and its
+ * messages then carry the member's name as User-Id.
  * Threads: start, set_roster, take_refusals and stop from one thread; the handler is another. */
 #ifndef TCN_ZAP_H
 #define TCN_ZAP_H

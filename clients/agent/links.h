@@ -40,8 +40,8 @@ int tcn_links_fd(const tcn_links *links);
 /* When read is due even if nothing is readable. */
 tcn_mono tcn_links_deadline(const tcn_links *links);
 
-/* What happened: LINK_UP, FRAME (up to TURN_FRAMES of each endpoint, emergency first) and LINK_DOWN,
- * in the order it happened to each link. All that they view lives until the next call.
+/* What happened: LINK_UP, FRAME (up to TURN_FRAMES of each endpoint, emergency first) and
+ * LINK_DOWN, in the order it happened to each link. All that they view lives until the next call.
  * *ret_more: there is more, do not wait. */
 size_t tcn_links_read(tcn_links *links, const tcn_agent_input **ret_inputs, bool *ret_more);
 
