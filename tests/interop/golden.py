@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """golden - makes the golden test vectors of docs/protocol.md §9; everything in them is fixed.
 
-usage: golden.py --write FILE | --check FILE
+usage: golden.py --write | --check
+       of tests/data/golden/vectors.json, and of those that the document shows
 """
 import json
+import os
 import sys
 
 import nacl.bindings
@@ -12,6 +14,9 @@ import nacl.signing
 
 from tocsin_wire import *  # noqa: F403 - the whole protocol is used
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+VECTORS = os.path.join(ROOT, "tests", "data", "golden", "vectors.json")
+DOCUMENT = os.path.join(ROOT, "docs", "protocol.md")
 NOW = 1767225600000  # 2026-01-01T00:00:00Z
 HOUR, DAY = 3_600_000, 86_400_000
 TEXT = "text/plain"
@@ -215,17 +220,57 @@ def vectors():
             "frames": sent}
 
 
+# ---- what the document shows of them -------------------------------------------------------------
+
+SHOWN = (
+    ("parts", "kid", "the program id: kid of the authority's key"),
+    ("parts", "audience-mark", "north's mark in `alert-bulk`"),
+    ("parts", "body-header", "protected header of an alert"),
+    ("parts", "signer-header", "protected header of vendor, signing as approver"),
+    ("parts", "external-aad-alert", "external_aad of an alert's author"),
+    ("parts", "external-aad-approval", "external_aad of an approver"),
+    ("objects", "alert-emergency-payload", "payload of an emergency by cert"),
+    ("parts", "payload-hash", "its SHA-256"),
+    ("parts", "sig-structure", "what vendor signs to approve it"),
+    ("parts", "approval-signature", "the signature that APPROVE carries"),
+    ("objects", "alert-emergency", "the envelope with both signatures"),
+    ("objects", "ack-payload", "payload of north's acknowledgment"),
+    ("frames", "hello", "HELLO"),
+    ("frames", "welcome", "WELCOME"),
+    ("frames", "receipt", "RECEIPT"),
+    ("frames", "answer", "ANSWER"),
+)
+BEGIN, END = "<!-- golden.py writes from here -->", "<!-- to here -->"
+
+
+def section(made):
+    """Markdown: the shorter vectors."""
+    lines = [BEGIN, ""]
+    for group, name, what in SHOWN:
+        value = made[group][name]
+        lines += [f"`{name}`: {what}", "", "```"]
+        lines += [value[i:i + 100] for i in range(0, len(value), 100)]
+        lines += ["```", ""]
+    return "\n".join(lines + [END])
+
+
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("--write", "--check"):
+    if sys.argv[1:] not in (["--write"], ["--check"]):
         sys.exit(__doc__)
-    text = json.dumps(vectors(), indent=1) + "\n"
-    if sys.argv[1] == "--write":
-        with open(sys.argv[2], "w", encoding="ascii") as file:
-            file.write(text)
-        return
-    with open(sys.argv[2], encoding="ascii") as file:
-        if file.read() != text:
-            sys.exit(f"{sys.argv[2]} is not what golden.py makes")
+    made = vectors()
+    with open(DOCUMENT, encoding="utf-8") as file:
+        document = file.read()
+    before, after = document.split(BEGIN)[0], document.split(END)[1]
+    wanted = ((VECTORS, json.dumps(made, indent=1) + "\n"),
+              (DOCUMENT, before + section(made) + after))
+    for path, text in wanted:
+        if sys.argv[1] == "--write":
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            continue
+        with open(path, encoding="utf-8") as file:
+            if file.read() != text:
+                sys.exit(f"{path} is not what golden.py makes")
 
 
 if __name__ == "__main__":

@@ -111,9 +111,10 @@ def signer_of(one):
     if type(header) is not dict or sorted(header) != [-65537, 1, 2, 4]:
         malformed("a signer's header")
     ID(header[4])
-    if header[-65537] not in (1, 2, 4, 8, 16, 32) or one[0] != signer_header(header[4], header[-65537]):
+    key_id, role = header[4], header[-65537]
+    if role not in (1, 2, 4, 8, 16, 32) or one[0] != signer_header(key_id, role):
         malformed("a signer's header")
-    return header[4], header[-65537]
+    return key_id, role
 
 
 def envelope_of(word, payload, signatures):
@@ -173,13 +174,15 @@ class M(IntEnum):
 LANG = tstr(35, r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 CONTENT_TYPE = tstr(127, r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
 METADATA = table(
-    {M.ID: ALERT_ID, M.HANDLE: tstr(32, r"[A-Za-z0-9._-]+"), M.PROGRAM: ID, M.PUBLISHER: NAME, M.TOPIC: TOPIC,
-     M.LANE: LANE, M.URGENCY: uint(0, 4), M.TLP: TLP, M.STATUS: uint(0, 2), M.KIND: uint(0, 2),
-     M.TEXTS: many(array(LANG, some(256), tstr(2048)), 1, 8), M.CREATED: MS, M.EXPIRES: MS,
-     M.CONTENT_TYPE: CONTENT_TYPE, M.ENCODING: uint(0, 1), M.DECODED_SIZE: uint(0, BODY_MAX)},
+    {M.ID: ALERT_ID, M.HANDLE: tstr(32, r"[A-Za-z0-9._-]+"), M.PROGRAM: ID, M.PUBLISHER: NAME,
+     M.TOPIC: TOPIC, M.LANE: LANE, M.URGENCY: uint(0, 4), M.TLP: TLP, M.STATUS: uint(0, 2),
+     M.KIND: uint(0, 2), M.TEXTS: many(array(LANG, some(256), tstr(2048)), 1, 8), M.CREATED: MS,
+     M.EXPIRES: MS, M.CONTENT_TYPE: CONTENT_TYPE, M.ENCODING: uint(0, 1),
+     M.DECODED_SIZE: uint(0, BODY_MAX)},
     {M.REFERENCES: many(ALERT_ID, 1, 16), M.REASON: uint(0, 1), M.ASK: some(512),
-     M.NOT_BEFORE: uint(1, TIME_MAX), M.ACK_BY: uint(1, TIME_MAX), M.COMMUNITIES: many(NAME, 1, 16, text_order),
-     M.AUDIENCE: many(ID, 1, 256, bytes), M.CANCEL_WORDS: some(512)})
+     M.NOT_BEFORE: uint(1, TIME_MAX), M.ACK_BY: uint(1, TIME_MAX),
+     M.COMMUNITIES: many(NAME, 1, 16, text_order), M.AUDIENCE: many(ID, 1, 256, bytes),
+     M.CANCEL_WORDS: some(512)})
 BODY = either(bstr(0, INLINE_MAX), array(HASH, UINT))
 
 

@@ -7,7 +7,7 @@ from tocsin_cbor import Refused, malformed
 WINDOW_MAX, RATIO_MAX = 1 << 20, 512
 _zstd = ctypes.CDLL("libzstd.so.1")
 _zstd.ZSTD_decompress.restype = ctypes.c_size_t
-_zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+_zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t] * 2
 _zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
 _zstd.ZSTD_findFrameCompressedSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 
