@@ -52,7 +52,7 @@ tcn_err tcn_refuse(tcn_call *call, uint64_t req, const tcn_fault *fault)
 bool tcn_call_has_role(const tcn_call *call, unsigned roles)
 {
     return (call->session->card->roles & roles) != 0 &&
-           tcn_card_is_valid(call->session->card, call->b->now);
+           tcn_card_counts(call->b, call->session->card);
 }
 
 tcn_node *tcn_node_of(const tcn_call *call)
@@ -142,8 +142,7 @@ static tcn_err apply_frame(tcn_broker *b, const tcn_broker_input *in)
         return tcn_session_hello(&call);
     if (call.session == NULL)
         return TCN_OK;
-    if (strcmp(call.session->member, in->member) != 0 ||
-        !tcn_card_is_valid(call.session->card, b->now))
+    if (strcmp(call.session->member, in->member) != 0 || !tcn_card_counts(b, call.session->card))
         return tcn_say_error(b, in->peer, TCN_REVOKED, "the member's card is not valid any more");
     call.session->heard = b->mono;
     wake_full(b, call.session);

@@ -73,7 +73,7 @@ static tcn_err admit(tcn_call *call, const tcn_card *card, const char **ret_text
         *ret_text = "this broker speaks protocol version 1 only: update the other side";
         return TCN_VERSION;
     }
-    if (card == NULL || !tcn_card_is_valid(card, b->now)) {
+    if (card == NULL || !tcn_card_counts(b, card)) {
         *ret_text = "the member's card is unknown, expired or revoked: ask the authority";
         return TCN_REVOKED;
     }

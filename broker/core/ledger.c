@@ -342,7 +342,7 @@ tcn_err tcn_ledger_ack(tcn_call *call)
     tcn_fault fault = {.err = TCN_OK};
     if (tcn_ack_peek(envelope, &peeked) != TCN_OK)
         return tcn_say_error(b, call->in->peer, TCN_MALFORMED, "the acknowledgment is malformed");
-    tcn_err verdict = tcn_ack_open(envelope, call->session->card, b->now, &ack, &fault);
+    tcn_err verdict = tcn_ack_open(envelope, call->session->card, tcn_trust_now(b), &ack, &fault);
     if (verdict == TCN_OK)
         verdict = entry_got(call, &peeked.alert, &index);
     if (verdict == TCN_OK && !tcn_hash_equal(&index.payload_hash, &ack.payload_hash))

@@ -170,7 +170,7 @@ void tcn_sessions_sweep(tcn_broker *b)
         cut_oldest(b);
     for (tcn_session *next, *s = b->sessions; s != NULL; s = next) {
         next = s->next;
-        if (!tcn_card_is_valid(s->card, b->now))
+        if (!tcn_card_counts(b, s->card))
             tcn_session_close(b, s, "its card is not valid any more: renew it");
         else if (s->endpoint == TCN_LANE_BULK && b->mono.ms - s->heard.ms > TCN_MAX_DEAD_MS)
             tcn_session_close(b, s, "silent for too long");

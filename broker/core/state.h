@@ -227,6 +227,19 @@ static inline bool tcn_spoils(tcn_err err)
     return err == TCN_FULL || err == TCN_IO || err == TCN_NO_MEMORY;
 }
 
+/* The time by which cards and keys are judged (bundle.h): stands still in the grace of expired
+ * trust. A roster that is being adopted counts before it is in force. */
+static inline tcn_wall tcn_trust_now(const tcn_broker *b)
+{
+    const tcn_roster *roster = b->turn.next.roster != NULL ? b->turn.next.roster : b->roster;
+    return tcn_bundle_trust_time(tcn_roster_bundle(roster), b->now);
+}
+
+static inline bool tcn_card_counts(const tcn_broker *b, const tcn_card *card)
+{
+    return tcn_card_is_valid(card, tcn_trust_now(b));
+}
+
 void tcn_log_line(tcn_broker *b, tcn_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Logs a warning and keeps it for STATUS; the same text once. */

@@ -143,17 +143,21 @@ void tcn_trust_forget(tcn_broker *b)
 
 /* ---- adopting ---- */
 
+static bool has_transport(const tcn_card *card, const uint8_t key[static 32], tcn_wall now)
+{
+    for (unsigned i = 0; i < card->keys; i++) {
+        const tcn_card_key *k = &card->key[i];
+        if (k->use == TCN_KEY_TRANSPORT && now.unix_ms < k->until.unix_ms &&
+            memcmp(k->public_bytes, key, sizeof(k->public_bytes)) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool same_transport(const tcn_card *old, const tcn_card *new, tcn_wall now)
 {
     const tcn_card_key *was = tcn_card_key_at(old, TCN_KEY_TRANSPORT, now);
-    for (unsigned i = 0; was != NULL && i < new->keys; i++)
-        if (new->key[i].use == TCN_KEY_TRANSPORT &&
-            now.unix_ms < new->key[i].until.unix_ms &&memcmp(new->key[i].public_bytes,
-                                                             was->public_bytes,
-                                                             sizeof(was->public_bytes)) ==
-                0)
-            return true;
-    return was == NULL;
+    return was == NULL || has_transport(new, was->public_bytes, now);
 }
 
 /* Why a member's connections must be cut; NULL: they may stay. */
@@ -163,9 +167,9 @@ static const char *narrowed(tcn_broker *b, const tcn_session *session, const tcn
     tcn_terms before, after;
     if (new == NULL)
         return "not in the roster any more";
-    if (!tcn_card_is_valid(new, b->now))
+    if (!tcn_card_counts(b, new))
         return "its card is not valid any more";
-    if (!same_transport(old, new, b->now))
+    if (!same_transport(old, new, tcn_trust_now(b)))
         return "its transport key changed";
     if ((old->roles & ~new->roles) != 0)
         return "it lost a role";
@@ -278,7 +282,7 @@ static void reconciled_effect(tcn_broker *b, const void *data, tcn_bytes tail)
 static tcn_err reconcile_node(tcn_broker *b, const tcn_card *card, const tcn_class *class)
 {
     tcn_node_change change = {
-        .name = card->name, .active = tcn_card_is_valid(card, b->now), .terms = &class->terms};
+        .name = card->name, .active = tcn_card_counts(b, card), .terms = &class->terms};
     reconciled r = {.name = ""};
     tcn_err err = tcn_trust_node_change(b, &change, &r.changed);
     if (err != TCN_OK || r.changed.generation == 0)

@@ -6,7 +6,7 @@
 
 bool tcn_node_is_valid(const tcn_broker *b, const tcn_node *node)
 {
-    return (node->card->roles & TCN_ROLE_NODE) != 0 && tcn_card_is_valid(node->card, b->now);
+    return (node->card->roles & TCN_ROLE_NODE) != 0 && tcn_card_counts(b, node->card);
 }
 
 tcn_whom tcn_whom_node(const tcn_node *node)
@@ -20,7 +20,7 @@ tcn_subject tcn_whom_subject(tcn_broker *b, const tcn_whom *whom)
     return (tcn_subject){
         .terms = &whom->class->terms,
         .has_role = node == NULL || (node->card->roles & TCN_ROLE_NODE) != 0,
-        .card_valid = node == NULL || tcn_card_is_valid(node->card, b->now),
+        .card_valid = node == NULL || tcn_card_counts(b, node->card),
         .audience_id = node == NULL ? NULL : &node->card->audience_id,
     };
 }

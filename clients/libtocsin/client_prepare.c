@@ -55,7 +55,10 @@ static int32_t check_ourselves(const tocsin_client *client, const tcn_manuscript
 {
     const tcn_card *card = &client->home.card;
     bool suspect;
-    if (!tcn_card_is_valid(card, tcn_client_time(client, &suspect))) {
+    tcn_wall now = tcn_client_time(client, &suspect);
+    if (script->meta.lane == TCN_LANE_EMERGENCY)
+        now = tcn_bundle_trust_time(&client->home.bundle, now);
+    if (!tcn_card_is_valid(card, now)) {
         bool active = card->state == TCN_MEMBER_ACTIVE;
         return tcn_error_say(error, TOCSIN_STAGE_LOCAL, active ? TCN_EXPIRED : TCN_REVOKED,
                              "the card of %s %s; ask the authority to renew it", card->name,

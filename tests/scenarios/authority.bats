@@ -306,7 +306,8 @@ PY
     invite=$P/members/north.invite
     refused 2 "$(fingerprint)" tocsin -H "$m" join "$invite" </dev/null
     refused 1 'not of the one you named' tocsin -H "$m" join "$invite" --fingerprint 0000
-    [ ! -e "$m/card" ] && [ ! -e "$m/authority.pub" ]
+    [ ! -e "$m/card" ]
+    [ ! -e "$m/authority.pub" ]
     # by hand, at a terminal
     "$PYTHON" - "$m" "$invite" <<'PY'
 import os, pty, sys
@@ -543,7 +544,8 @@ PY
     run tocsin -H "$P" verify "$P/authority.key"
     [ "$status" = 1 ]
     secret=$(grep -o '[0-9a-f]\{64\}' "$P/authority.key" | head -n 1)
-    [ -n "$secret" ] && [[ "$output" != *"$secret"* ]]
+    [ -n "$secret" ]
+    [[ "$output" != *"$secret"* ]]
     run tocsin -H "$P" verify "$P/program.conf"
     [ "$status" = 1 ]
     [[ "$output" == *'nothing that Tocsin signs'* ]]

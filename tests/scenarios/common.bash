@@ -48,6 +48,14 @@ else:
 PY
 }
 
+# Fails if the command succeeds. (A line that begins with "!" never fails a test.)
+not() {
+    if "$@"; then
+        echo "unexpectedly true: $*" >&2
+        return 1
+    fi
+}
+
 # Waits (bounded) until a command succeeds. WAIT seconds at most, default 30.
 until_true() {
     local deadline=$((SECONDS + ${WAIT:-30}))

@@ -6,8 +6,11 @@ load common
 acked() { [ "$(as "$1" board "$2" --json | jget 'o["acked"]')" -ge "$3" ]; }
 
 @test "kill -9 of the broker in the middle of 1,000 publishes: every accepted alert everywhere, once, same seq" {
-    program && cast north south
-    broker && agent north && agent south
+    program
+    cast north south
+    broker
+    agent north
+    agent south
     spawn pub "$TOCSIN_HELPERS/publish_many" "$(home vendor)" 1000 "$T/accepted"
     until_true accepted_lines 300
     stop broker KILL
@@ -39,8 +42,10 @@ sys.exit(0 if want <= got else 1)' "$2"
 }
 
 @test "kill -9 of an agent in the middle: once in its inbox, nothing lost" {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     spawn pub "$TOCSIN_HELPERS/publish_many" "$(home vendor)" 600 "$T/accepted"
     local n
     for n in 1 2 3; do
@@ -58,8 +63,10 @@ for l in sys.stdin:
     o=json.loads(l); print('"$1"')'; }
 
 @test "offline during 500 publishes, one cancelled and one superseded: exactly those in force" {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     echo x >"$T/b"
     first=$(publish vendor --topic a.b --tlp green --title Before "$T/b")
     until_true has north "$first"
@@ -76,13 +83,15 @@ for l in sys.stdin:
     { grep -v -e "$wrong" -e "$old" "$T/accepted" | cut -d' ' -f1; echo "$first"; echo "$new"; } | sort >"$T/want"
     diff "$T/want" "$T/got"
     # and the retracted one never travelled
-    ! has north "$wrong"
+    not has north "$wrong"
 }
 count_is() { [ "$(inbox_count "$1")" = "$2" ]; }
 
 @test "a 25 MB body, the agent killed and the connection cut in the middle: resumed, not restarted" {
-    proxied_program && cast north
-    broker && proxy
+    proxied_program
+    cast north
+    broker
+    proxy
     head -c 25000000 /dev/urandom >"$T/body"
     id=$(publish vendor --topic a.b --tlp green --title Large "$T/body")
     base=$(ctl count | jget 'o["total_down"]')
@@ -104,8 +113,10 @@ carried() { [ "$(ctl count | jget 'o["total_down"]')" -ge "$1" ]; }
 body_is_whole() { as "$1" show "$2" --body >/dev/null; }
 
 @test "an upload that is cut is resumed with --resume" {
-    proxied_program && cast north
-    broker && proxy
+    proxied_program
+    cast north
+    broker
+    proxy
     head -c 12000000 /dev/urandom >"$T/body"
     # cut upwards: the broker is killed once part of it is there
     spawn pub tocsin -H "$(home vendor)" publish --topic a.b --tlp green --title Large --allow-nobody "$T/body"

@@ -6,8 +6,10 @@ bats_require_minimum_version 1.5.0
 
 # A broker, a node north, and two alerts: an advisory $A and an emergency $E, approved.
 network() {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     until_true connected 1
     printf 'line one\nline two\n' >"$T/advisory"
     printf '\000\001binary\377' >"$T/emergency"
@@ -135,7 +137,8 @@ both() { printf '%s\n' "$A" "$E" | sort | paste -sd' '; }
     board_says() { as cert board "$E" --json | jget 'o["nodes"][0]["ack"], o["nodes"][0]["ack_by"], o["nodes"][0]["note"]' | grep -qx "$1"; }
     until_true board_says 'done Ünïcode Officer gateways patched'
     run as north ack "$E" sen
-    [ "$status" = 2 ] && [[ "$output" == *'did you mean seen'* ]]
+    [ "$status" = 2 ]
+    [[ "$output" == *'did you mean seen'* ]]
     run as north ack "$E" seen --note "$(head -c 600 /dev/zero | tr '\0' x)"
     [ "$status" = 2 ]
     run as north ack "$E" seen --by "$(printf 'bad\377')"
@@ -155,7 +158,8 @@ both() { printf '%s\n' "$A" "$E" | sort | paste -sd' '; }
 }
 
 @test "without an agent: exit 3, and how to start it" {
-    program && cast north
+    program
+    cast north
     for command in inbox 'show last' 'ack last seen'; do
         # shellcheck disable=SC2086 # two words
         run --separate-stderr as north $command

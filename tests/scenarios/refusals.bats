@@ -9,13 +9,15 @@ refused() {
     shift 2
     run "$@"
     echo "[$status] $output"
-    [ "$status" -eq "$code" ] && [[ ${output,,} =~ $pattern ]]
+    [ "$status" -eq "$code" ]
+    [[ ${output,,} =~ $pattern ]]
 }
 
 small() { echo hello >"$T/b"; }
 
 @test "a publisher: wrong role, topic not granted, TLP above the grant, no emergency grant" {
-    program && small
+    program
+    small
     member vendor --roles publisher --clearance amber --publish 'advisory.vendor.>'
     member north --roles node --clearance red
     broker
@@ -32,14 +34,18 @@ small() { echo hello >"$T/b"; }
 }
 
 @test "nobody entitled is refused unless told otherwise" {
-    program && cast && small
+    program
+    cast
+    small
     broker
     refused 1 'nobody|no node' as vendor publish --topic a.b --tlp green --title T "$T/b"
     as vendor publish --topic a.b --tlp green --title T --allow-nobody "$T/b"
 }
 
 @test "the broker is down, or is not the one in the bundle" {
-    program && cast && small
+    program
+    cast
+    small
     refused 3 'answers|reach|listen' as vendor publish --topic a.b --tlp green --title T "$T/b"
     refused 3 'answers|reach|listen' as watch status
     # another program's broker on the same ports
@@ -50,7 +56,9 @@ small() { echo hello >"$T/b"; }
 }
 
 @test "a revoked member and an unknown key are refused at the handshake" {
-    program && cast && small
+    program
+    cast
+    small
     member late --roles publisher --clearance red --publish '>'
     cp -a "$(home late)" "$T/copy"
     broker
@@ -59,7 +67,9 @@ small() { echo hello >"$T/b"; }
 }
 
 @test "homes: not there, of another kind, keys that others can read" {
-    program && cast && small
+    program
+    cast
+    small
     refused 1 'no such|not.*directory|not found' tocsin -H "$T/nowhere" status
     refused 1 'no such|not.*directory|not found' tocsin-agent --home "$T/nowhere"
     refused 1 'no such|not.*directory|not found' tocsin-broker --home "$T/nowhere"
@@ -70,14 +80,17 @@ small() { echo hello >"$T/b"; }
 }
 
 @test "a second agent on the same home, a second broker too" {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     refused 1 'has this home|in use' tocsin-agent --home "$(home north)"
     refused 1 'has this home|in use' tocsin-broker --home "$P/broker"
 }
 
 @test "config typos: file, line, and what was meant" {
-    program && cast north
+    program
+    cast north
     echo 'listen-sesion = "127.0.0.1:1"' >>"$P/broker/broker.conf"
     line=$(wc -l <"$P/broker/broker.conf")
     refused 1 "broker.conf:$line.*listen-session" tocsin-broker --home "$P/broker" --check
@@ -88,28 +101,35 @@ small() { echo hello >"$T/b"; }
 }
 
 @test "--check says yes to a good home" {
-    program && cast north
+    program
+    cast north
     tocsin-broker --home "$P/broker" --check
     tocsin-agent --home "$(home north)" --check
 }
 
 @test "node commands without an agent say how to start it" {
-    program && cast north
+    program
+    cast north
     refused 3 'tocsin-agent' as north inbox
     refused 3 'tocsin-agent' as north ack last seen
 }
 
 @test "acks: unknown alert, unknown answer" {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     refused 1 'no alert|not found|no such|empty' as north ack 0190aaaa seen
     refused 2 'seen' as north ack last maybe
 }
 
 @test "somebody else's alert: not retracted, not approved by a non-approver, not on another's board" {
-    program && cast north && small
+    program
+    cast north
+    small
     member lone --roles publisher --clearance red --publish '>' --emergency
-    broker && agent north
+    broker
+    agent north
     id=$(publish vendor --topic a.b --tlp green --title T "$T/b")
     refused 1 '.' as lone retract "$id" --reason x
     refused 1 '.' as lone board "$id"
@@ -123,20 +143,24 @@ small() { echo hello >"$T/b"; }
 }
 
 @test "an emergency too large for one frame is refused with the remedy" {
-    program && cast north
+    program
+    cast north
     broker
     head -c 60000 /dev/urandom >"$T/b"
     refused 1 'emergenc.*(large|32)|(large|32).*emergenc' as vendor publish --emergency --topic a.b --tlp green --title T "$T/b"
 }
 
 @test "terminal escapes in a title are neutralised" {
-    program && cast north && small
-    broker && agent north
+    program
+    cast north
+    small
+    broker
+    agent north
     id=$(publish vendor --topic a.b --tlp green --title $'Evil\e[31mred\u202etxt' "$T/b")
     until_true has north "$id"
     as north inbox | tee "$T/out"
-    ! grep -q $'\e\\[31m' "$T/out"
-    ! grep -q $'\u202e' "$T/out"
+    not grep -q $'\e\\[31m' "$T/out"
+    not grep -q $'\u202e' "$T/out"
     as north show "$id" >"$T/out"
-    ! grep -q $'\e\\[31m' "$T/out"
+    not grep -q $'\e\\[31m' "$T/out"
 }

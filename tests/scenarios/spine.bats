@@ -9,7 +9,7 @@ load common
     [ "$status" -eq 0 ]
     [[ $output == *"leave the lower town"* ]]
     # harbour's inbox is the fourth command's second table: only the emergency.
-    ! grep -aq 'authentication bypass' "$P/members/harbour/state/data.mdb"
+    not grep -aq 'authentication bypass' "$P/members/harbour/state/data.mdb"
     grep -aq 'authentication bypass' "$P/members/north/state/data.mdb"
 }
 
@@ -21,8 +21,10 @@ load common
 }
 
 @test "an advisory: published, received, read back byte by byte, acknowledged, on the board" {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     printf 'line one\nline two\0three\n' >"$T/body"
     run as vendor publish --json --topic advisory.vendor.x --tlp green --title 'A title' "$T/body"
     [ "$status" -eq 0 ]
@@ -48,8 +50,10 @@ load common
 acked() { [ "$(as "$1" board "$2" --json | jget 'o["acked"]')" -ge "$3" ]; }
 
 @test "an actual emergency waits for the second person, then rings at once" {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     echo 'Leave now.' >"$T/body"
     run as cert publish --json --emergency --topic emergency.flood --tlp clear --title Flood --ack-by 15m "$T/body"
     [ "$status" -eq 0 ]
@@ -57,7 +61,7 @@ acked() { [ "$(as "$1" board "$2" --json | jget 'o["acked"]')" -ge "$3" ]; }
     [ "$(jget 'o["seq"]' <<<"$output")" = None ]
     id=$(jget 'o["id"]' <<<"$output")
     [ "$(as vendor pending --json | jget 'o["id"]')" = "$id" ]
-    ! has north "$id"
+    not has north "$id"
     # the publisher cannot be the second person
     run as cert approve "$id"
     [ "$status" -eq 1 ]
@@ -75,8 +79,10 @@ acked() { [ "$(as "$1" board "$2" --json | jget 'o["acked"]')" -ge "$3" ]; }
 gone_from_inbox() { ! as "$1" inbox --json | grep "\"$2\"" | grep -q '"in-force"'; }
 
 @test "retract by the publisher, update by the publisher, neither by anybody else" {
-    program && cast north
-    broker && agent north
+    program
+    cast north
+    broker
+    agent north
     echo one >"$T/a"; echo two >"$T/b"
     first=$(publish vendor --topic advisory.x --tlp green --title One "$T/a")
     until_true has north "$first"
