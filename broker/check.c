@@ -66,11 +66,23 @@ static void check_place(report *r, void *context, const char *name, const char *
     tcn_curve_close(&socket);
 }
 
+/* TCN_OK also if nobody ever ran here: then there is no lock to take, and none must be made, for
+ * the one who checks may be another user than the one who runs. */
+static tcn_err take_lock(const char *home, tcn_lockfile *ret_lock, tcn_fault *fault)
+{
+    char path[TCN_HOME_PATH_SIZE];
+    ret_lock->fd = -1;
+    if (tcn_path_join(home, TCN_HOME_RUN "/lock", path, sizeof(path)) != TCN_OK ||
+        access(path, F_OK) != 0)
+        return TCN_OK;
+    return tcn_lockfile_take(home, ret_lock, fault);
+}
+
 static void check_places(report *r, const char *home, const tcn_broker_settings *settings)
 {
     tcn_lockfile lock;
     tcn_fault fault;
-    tcn_err err = tcn_lockfile_take(home, &lock, &fault);
+    tcn_err err = take_lock(home, &lock, &fault);
     if (err == TCN_IN_USE) {
         say(r, "ok", "a broker runs in this home; its ports are not tried");
         return;
