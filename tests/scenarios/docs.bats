@@ -19,7 +19,7 @@ load common
 @test "the links of README.md and docs lead somewhere" {
     local page link
     for page in "$REPO"/README.md "$REPO"/docs/*.md; do
-        for link in $(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//'); do
+        for link in $(grep -oE '\]\([A-Za-z0-9_./-]+(\.[a-z]+|/)\)' "$page" | sed 's/^](//; s/)$//'); do
             [ -e "$(dirname "$page")/$link" ] || { echo "${page##*/}: $link"; return 1; }
         done
     done
