@@ -279,6 +279,8 @@ static void opened_effect(tcn_broker *b, const void *data, tcn_bytes tail)
         tcn_session_close(b, session, "out of memory");
         return;
     }
+    if (node->regenerate) /* a lane that moved here has nothing in flight any more */
+        tcn_fanout_regenerate(b, node);
     if (o.changed.widened) {
         /* This session was told in WELCOME; the node's other one was not. */
         for (int i = 0; i < TCN_LANES; i++) {

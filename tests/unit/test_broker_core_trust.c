@@ -138,6 +138,26 @@ static void test_a_new_generation_waits_for_what_is_in_flight(void **state)
     assert_true(has_alert(&got, &amber));
 }
 
+/* What was in flight can also end with the lane passing to another connection. */
+static void test_a_new_generation_survives_a_lane_that_moves(void **state)
+{
+    broker_rig *rig = *state;
+    tcn_wire_welcome welcome;
+    brig_alerts got;
+    member_set(rig, "node-a", TCN_TLP_GREEN, ">", NULL);
+    brig_trust(rig);
+    tcn_peer pub = brig_client(rig, "pub");
+    (void)brig_node(rig, &(brig_hello){.member = "node-a"}, &welcome);
+    world_alert green = alert_tlp(rig, TCN_TLP_GREEN), amber = alert_tlp(rig, TCN_TLP_AMBER);
+    (void)brig_submit(rig, pub, &green);
+    (void)brig_submit(rig, pub, &amber);
+    member_set(rig, "node-a", TCN_TLP_AMBER, ">", NULL);
+    brig_trust(rig);
+    tcn_peer moved = brig_node(rig, &(brig_hello){.member = "node-a", .lanes = 1}, &welcome);
+    assert_int_equal(welcome.start[TCN_LANE_BULK], 0);
+    assert_int_equal(receive_all(rig, moved, TCN_LANE_BULK, &welcome.epoch, &got), 2);
+}
+
 static void test_widening_while_the_broker_was_off(void **state)
 {
     broker_rig *rig = *state;
@@ -409,6 +429,7 @@ int main(void)
         RIG_TEST(test_an_older_roster_is_ignored),
         RIG_TEST(test_widening_is_a_new_generation_and_backfills_once),
         RIG_TEST(test_a_new_generation_waits_for_what_is_in_flight),
+        RIG_TEST(test_a_new_generation_survives_a_lane_that_moves),
         RIG_TEST(test_widening_while_the_broker_was_off),
         RIG_TEST(test_wider_subscriptions_are_a_new_generation),
         RIG_TEST(test_narrowing_cuts_every_connection_of_the_member),
