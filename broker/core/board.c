@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* board.c - who has an alert and what they said (board), why a node gets it or not (explain). */
+#include <stdio.h>
 #include <string.h>
 
 #include "journal.h"
@@ -260,8 +261,7 @@ static const char *words_of(unsigned bit, bool holds)
     case TCN_TERM_GRANT:
         return holds ? "its card grants the topic"
                      : "its card does not grant the topic: widen its receive patterns";
-    case TCN_TERM_CLEARANCE:
-        return holds ? "its clearance covers the TLP" : "its clearance is below the alert's TLP";
+    case TCN_TERM_CLEARANCE: return holds ? "which covers" : "which is below";
     case TCN_TERM_COMMUNITY:
         return holds ? "the alert names no community, or one of its own"
                      : "it is in none of the alert's communities";
@@ -269,6 +269,31 @@ static const char *words_of(unsigned bit, bool holds)
         return holds ? "the alert names no recipients, or this one"
                      : "the alert names its recipients, and not this one";
     }
+}
+
+/* One term of entitlement, with what was compared where that is short enough to say. */
+static void term_of(tcn_page *page, unsigned bit, bool holds, const tcn_subject *subject,
+                    const tcn_alert_meta *meta)
+{
+    char why[256];
+    const char *word = "";
+    switch (bit) {
+#define X(name, bit, text)                                                                         \
+    case TCN_TERM_##name: word = text; break;
+        TCN_TERM_TABLE(X)
+#undef X
+    default: break;
+    }
+    if (bit == TCN_TERM_CLEARANCE)
+        (void)snprintf(why, sizeof(why), "its clearance is TLP:%s, %s the alert's TLP:%s",
+                       tcn_tlp_text(subject->terms->clearance), words_of(bit, holds),
+                       tcn_tlp_text(meta->tlp));
+    else if (bit == TCN_TERM_GRANT || bit == TCN_TERM_SUBSCRIPTION)
+        (void)snprintf(why, sizeof(why), "%s (%.*s)", words_of(bit, holds), (int)meta->topic.len,
+                       (const char *)meta->topic.ptr);
+    else
+        (void)snprintf(why, sizeof(why), "%s", words_of(bit, holds));
+    term(page, word, holds, why);
 }
 
 static const char *force_of(tcn_broker *b, const board *bd)
@@ -287,22 +312,12 @@ static const char *force_of(tcn_broker *b, const board *bd)
 
 static void explain_all(tcn_page *page, board *bd, const tcn_node *node, const tcn_alert_meta *meta)
 {
-    static const struct {
-        unsigned bit;
-        const char *word;
-    } rows[] = {
-#define X(name, bit, word) {TCN_TERM_##name, word},
-        TCN_TERM_TABLE(X)
-#undef X
-    };
     tcn_broker *b = page->b;
     tcn_whom whom = tcn_whom_node(node);
     tcn_subject subject = tcn_whom_subject(b, &whom);
     unsigned held = tcn_entitlement_explain(&subject, meta);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        bool holds = (held & rows[i].bit) != 0;
-        term(page, rows[i].word, holds, words_of(rows[i].bit, holds));
-    }
+    for (unsigned bit = 1; bit < TCN_TERMS_ALL; bit <<= 1)
+        term_of(page, bit, (held & bit) != 0, &subject, meta);
     bool in_force = bd->entry != NULL && !tcn_entry_is_over(b, &whom, bd->entry);
     term(page, "in-force", in_force, in_force ? "it is in force" : force_of(b, bd));
     bool gets = bd->entry != NULL ? tcn_who_gets(b, &whom, bd->entry) : held == TCN_TERMS_ALL;
