@@ -190,7 +190,7 @@ static void test_trust_that_does_not_come_is_asked_for(void **state)
     rig_frame(
         rig, RIG_SESSION,
         &(tcn_wire){.op = TCN_OP_TRUST,
-                    .trust = {.version = 2, .total = 7, .bytes = tcn_bytes_str("no trust" + 1)}});
+                    .trust = {.version = 2, .total = 7, .bytes = tcn_bytes_str("o trust")}});
     rig_pass(rig, 20000);
     assert_false(rig_take(rig, RIG_SESSION, TCN_OP_TRUST_GET, &wire));
     rig_trust(rig, RIG_SESSION);

@@ -48,7 +48,7 @@ typedef struct {
     const char *unit;    /* for people: "nodes"; NULL if the type says it */
     const char *what;    /* one sentence */
     const char *choices; /* "error|warning|notice" */
-    /* Further judgment of a string, or of each item of a list; fault needs neither file nor line. */
+    /* Further judgment of a string, or of each item of a list; a fault without file and line. */
     tcn_err (*check)(const char *text, tcn_fault *fault);
     const tcn_config_table *section;
 } tcn_config_option;
