@@ -187,10 +187,9 @@ static void test_trust_that_does_not_come_is_asked_for(void **state)
     assert_int_equal(wire.trust_get.version, 2);
     assert_int_equal(wire.trust_get.offset, 0);
     /* What comes is no use: no storm of asking. */
-    rig_frame(
-        rig, RIG_SESSION,
-        &(tcn_wire){.op = TCN_OP_TRUST,
-                    .trust = {.version = 2, .total = 7, .bytes = tcn_bytes_str("o trust")}});
+    rig_frame(rig, RIG_SESSION,
+              &(tcn_wire){.op = TCN_OP_TRUST,
+                          .trust = {.version = 2, .total = 7, .bytes = tcn_bytes_str("o trust")}});
     rig_pass(rig, 20000);
     assert_false(rig_take(rig, RIG_SESSION, TCN_OP_TRUST_GET, &wire));
     rig_trust(rig, RIG_SESSION);
