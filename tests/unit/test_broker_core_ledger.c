@@ -96,6 +96,24 @@ static void test_emergency_receipts_are_rows(void **state)
     }
 }
 
+static void test_the_first_receipt_counts(void **state)
+{
+    broker_rig *rig = *state;
+    line l[3];
+    tcn_wire_welcome welcome;
+    tcn_peer pub = brig_client(rig, "pub");
+    tcn_peer node = brig_node(rig, &(brig_hello){.member = "node-a"}, &welcome);
+    world_alert alert = urgent(rig);
+    (void)brig_submit(rig, pub, &alert);
+    mem_ports_pass(&rig->ports, 40);
+    receive(rig, node, TCN_LANE_EMERGENCY, &welcome.epoch);
+    mem_ports_pass(&rig->ports, 5000);
+    node = brig_node(rig, &(brig_hello){.member = "node-a"}, &welcome); /* it lost its cursor */
+    receive(rig, node, TCN_LANE_EMERGENCY, &welcome.epoch);
+    assert_int_equal(board(rig, &alert.id, l, 3), 3);
+    assert_int_equal(l[0].latency, 40);
+}
+
 static void test_bulk_receipts_are_places_with_their_times(void **state)
 {
     broker_rig *rig = *state;
@@ -378,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_emergency_receipts_are_rows),
+        RIG_TEST(test_the_first_receipt_counts),
         RIG_TEST(test_bulk_receipts_are_places_with_their_times),
         RIG_TEST(test_what_hello_says_makes_up_for_a_lost_receipt),
         RIG_TEST(test_a_place_without_a_time),
