@@ -98,17 +98,17 @@ static tcn_err conflict(tcn_call *call, const tcn_id *id, tcn_fault *fault)
                          "id %s is taken by other content: publish under a new id", text);
 }
 
-/* TCN_NOT_FOUND: new. TCN_OK: the same again, answered. */
+/* The sender's own, sent before. TCN_NOT_FOUND: it is not. TCN_OK: the same again, answered. */
 static tcn_err known(tcn_call *call, const tcn_alert *alert, const tcn_hash *hash, tcn_fault *fault)
 {
     tcn_broker *b = call->b;
     const tcn_id *id = &alert->meta.id;
     tcn_index index;
-    tcn_bytes buried;
     tcn_err err = tcn_db_index(b, id, &index);
     if (err == TCN_OK) {
-        if (!tcn_hash_equal(&index.payload_hash, hash) ||
-            strcmp(index.author, call->session->member) != 0)
+        if (strcmp(index.author, call->session->member) != 0)
+            return TCN_NOT_FOUND; /* whose it is, is said once this one is verified */
+        if (!tcn_hash_equal(&index.payload_hash, hash))
             return conflict(call, id, fault);
         err = tcn_body_resume(b, id, &index);
         if (err == TCN_OK)
@@ -117,15 +117,24 @@ static tcn_err known(tcn_call *call, const tcn_alert *alert, const tcn_hash *has
     }
     if (err == TCN_MALFORMED)
         return tcn_fault_set(fault, TCN_IO, "the broker's record of this id is damaged");
-    if (err != TCN_NOT_FOUND)
-        return err;
+    return err;
+}
+
+/* Somebody else's id, or one that was pruned. Only who may publish, and has signed this, learns
+ * that there is such an alert, and leaves a row in the audit. */
+static tcn_err check_taken(tcn_call *call, const tcn_verified *v, tcn_fault *fault)
+{
+    tcn_broker *b = call->b;
+    const tcn_id *id = &v->alert.meta.id;
+    tcn_index index;
+    tcn_bytes buried;
     tcn_key tombstone = tcn_key_id('X', id);
-    err = tcn_db_raw(b, &tombstone, &buried);
-    if (err == TCN_NOT_FOUND || tcn_spoils(err))
-        return err;
-    if (err == TCN_OK && tcn_bytes_equal(buried, tcn_bytes_of(hash->b, sizeof(hash->b))))
-        return tcn_fault_set(fault, TCN_EXPIRED, "this alert expired long ago");
-    return conflict(call, id, fault);
+    tcn_err err = tcn_db_index(b, id, &index);
+    if (err == TCN_NOT_FOUND)
+        err = tcn_db_raw(b, &tombstone, &buried);
+    if (err == TCN_NOT_FOUND)
+        return TCN_OK;
+    return tcn_spoils(err) ? err : conflict(call, id, fault);
 }
 
 /* ---- checks ---- */
@@ -149,16 +158,18 @@ static tcn_err check_author(tcn_call *call, const tcn_verified *v, tcn_fault *fa
                          member);
 }
 
+/* The reserve is for actual emergencies, which two people answer for: one publisher's exercises and
+ * tests must not use it up. */
 static tcn_err check_room(tcn_call *call, const tcn_alert *alert, tcn_fault *fault)
 {
     tcn_broker *b = call->b;
     uint64_t free_bytes = 0, total = 0;
-    if (alert->meta.lane == TCN_LANE_EMERGENCY)
+    if (alert->meta.lane == TCN_LANE_EMERGENCY && alert->meta.status == TCN_STATUS_ACTUAL)
         return TCN_OK;
     b->ports.store.ops->space(b->ports.store.self, &free_bytes, &total);
     if (free_bytes < b->config.reserve_bytes)
         return tcn_fault_set(fault, TCN_FULL,
-                             "the broker's store is full: bulk is refused, emergencies still pass; "
+                             "the broker's store is full: only actual emergencies still pass; "
                              "free disk or raise store-size");
     if (!alert->external)
         return TCN_OK;
@@ -207,10 +218,25 @@ static tcn_err check_handle(tcn_call *call, const tcn_submission *s, tcn_fault *
                          s->index.handle, text);
 }
 
+/* A cancel of what is cancelled already tells nobody anything: a single person could ring everybody
+ * with it again and again. */
+static tcn_err is_spent(tcn_broker *b, const tcn_index *target, bool *ret_spent)
+{
+    tcn_index by;
+    *ret_spent = target->state == TCN_STATE_CANCELLED;
+    if (target->state != TCN_STATE_CANCELLED)
+        return TCN_OK;
+    tcn_err err = tcn_db_index(b, &target->cancelled_by, &by);
+    if (err == TCN_OK)
+        *ret_spent = !tcn_is_voided(b, by.author, by.created, by.accepted);
+    return tcn_spoils(err) ? err : TCN_OK;
+}
+
 static tcn_err check_references(tcn_call *call, const tcn_alert_meta *meta, tcn_fault *fault)
 {
     tcn_broker *b = call->b;
     tcn_trust_view view = tcn_view(b);
+    bool useful = meta->kind != TCN_KIND_CANCEL;
     for (unsigned i = 0; i < meta->references; i++) {
         char text[TCN_ID_TEXT_SIZE];
         tcn_index index;
@@ -234,8 +260,14 @@ static tcn_err check_references(tcn_call *call, const tcn_alert_meta *meta, tcn_
             index.state != TCN_STATE_SUPERSEDED)
             return tcn_fault_set(fault, TCN_CONFLICT, "%s is not in force: publish a new alert",
                                  text);
+        bool spent = false;
+        err = is_spent(b, &index, &spent);
+        if (err != TCN_OK)
+            return err;
+        useful |= !spent;
     }
-    return TCN_OK;
+    return useful ? TCN_OK
+                  : tcn_fault_set(fault, TCN_CONFLICT, "what it cancels is cancelled already");
 }
 
 /* ---- submit ---- */
@@ -284,6 +316,8 @@ static tcn_err take(tcn_call *call, const tcn_verified *v, tcn_fault *fault)
     tcn_submission s = {.id = v->alert.meta.id, .verified = v};
     index_fill(call, v, &s.index);
     tcn_err err = check_author(call, v, fault);
+    if (err == TCN_OK)
+        err = check_taken(call, v, fault);
     if (err == TCN_OK)
         err = check_room(call, &v->alert, fault);
     if (err == TCN_OK)

@@ -10,9 +10,9 @@ static world_alert bulk(broker_rig *rig)
 
 static world_alert urgent(broker_rig *rig)
 {
-    return world_alert_make(rig->w, &(world_options){.publisher = "pub",
-                                                     .lane = TCN_LANE_EMERGENCY,
-                                                     .status = TCN_STATUS_TEST});
+    return world_alert_make(
+        rig->w,
+        &(world_options){.publisher = "pub", .lane = TCN_LANE_EMERGENCY, .approvers = {"app"}});
 }
 
 static tcn_broker_stats stats_of(const broker_rig *rig)
@@ -122,6 +122,11 @@ static void test_bulk_is_refused_below_the_reserve(void **state)
     text[answer.text.len] = '\0';
     assert_non_null(strstr(text, "emergencies still pass"));
     assert_int_equal(brig_submit(rig, pub, &yes).error, TCN_OK);
+    /* Nor do the exercises of one publisher use up what actual emergencies need. */
+    world_alert exercise = world_alert_make(
+        rig->w, &(world_options){
+                    .publisher = "pub", .lane = TCN_LANE_EMERGENCY, .status = TCN_STATUS_EXERCISE});
+    assert_int_equal(brig_submit(rig, pub, &exercise).error, TCN_FULL);
     mem_store_set_capacity(rig->ports.store, UINT64_C(1) << 30);
     assert_int_equal(brig_submit(rig, pub, &no).error, TCN_OK);
 }
