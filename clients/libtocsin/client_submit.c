@@ -196,9 +196,12 @@ int32_t tocsin_submit(tocsin_client *client, const tocsin_prepared *prepared,
                                        code != TOCSIN_E_MALFORMED && !is_passing((tcn_err)code));
     if (final)
         tcn_outgoing_remove(client, &prepared->alert->id);
-    if (code == TOCSIN_OK)
+    if (code == TOCSIN_OK) {
         *ret_answer = answer;
-    else if (error != NULL)
+        /* The answer to an upload does not say it again. */
+        (void)snprintf(ret_answer->handle, sizeof(ret_answer->handle), "%s",
+                       prepared->alert->handle);
+    } else if (error != NULL)
         *error = why;
     return code;
 }
