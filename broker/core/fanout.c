@@ -166,7 +166,7 @@ static bool gather_class(run *r, const tcn_class *class, gather *g, tcn_batch *b
         if (tcn_entry_is_individual(b, e))
             return true;
         b->stats.evaluations++;
-        if (tcn_who_gets(b, &whom, e) && !tcn_entry_is_over(b, &whom, e)) {
+        if (tcn_who_gets(b, &whom, e) && !tcn_entry_is_skipped(b, &whom, e)) {
             if (g->items.len + e->envelope.len + ITEM_BYTES > TCN_MAX_BATCH_BYTES)
                 return true;
             gather_add(g, e, batch);
@@ -282,7 +282,7 @@ static outcome step_individual(run *r, tcn_link *link, const tcn_entry *e)
     tcn_broker *b = r->b;
     tcn_whom whom = tcn_whom_node(link->node);
     b->stats.evaluations++;
-    if (!tcn_who_gets(b, &whom, e) || tcn_entry_is_over(b, &whom, e)) {
+    if (!tcn_who_gets(b, &whom, e) || tcn_entry_is_skipped(b, &whom, e)) {
         link->sent = e->seq;
         return SENT;
     }

@@ -133,7 +133,7 @@ tcn_err tcn_ledger_catch_up(tcn_broker *b, const tcn_node *node, tcn_lane lane, 
         from = tcn_key_seq('Q', lane, seq + 1);
         err = tcn_journal_at(b, lane, seq, &scratch, &e);
         if (err != TCN_OK || (e->flags & TCN_FLAG_EXTERNAL) != 0 ||
-            tcn_entry_is_over(b, &whom, e) || !tcn_who_gets(b, &whom, e))
+            tcn_entry_is_skipped(b, &whom, e) || !tcn_who_gets(b, &whom, e))
             continue;
         tcn_id id = e->alert.meta.id;
         err = row_put(b, &id, node->name);

@@ -113,13 +113,23 @@ static bool successor_gets(tcn_broker *b, const tcn_whom *whom, const tcn_entry 
            tcn_who_gets(b, whom, successor);
 }
 
+static bool is_dead(tcn_broker *b, const tcn_entry *entry)
+{
+    return b->now.unix_ms >= entry->until.unix_ms ||
+           tcn_is_voided(b, entry->author, entry->alert.meta.created, entry->accepted);
+}
+
 bool tcn_entry_is_over(tcn_broker *b, const tcn_whom *whom, const tcn_entry *entry)
 {
-    if (entry->cancelled || b->now.unix_ms >= entry->until.unix_ms)
-        return true;
-    if (tcn_is_voided(b, entry->author, entry->alert.meta.created, entry->accepted))
-        return true;
-    return entry->superseded_at > 0 && successor_gets(b, whom, entry);
+    return entry->cancelled || is_dead(b, entry) ||
+           (entry->superseded_at > 0 && successor_gets(b, whom, entry));
+}
+
+bool tcn_entry_is_skipped(tcn_broker *b, const tcn_whom *whom, const tcn_entry *entry)
+{
+    if (entry->alert.meta.kind == TCN_KIND_UPDATE)
+        return is_dead(b, entry);
+    return tcn_entry_is_over(b, whom, entry);
 }
 
 /* ---- counting ---- */

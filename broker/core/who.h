@@ -31,6 +31,9 @@ bool tcn_entry_is_individual(tcn_broker *b, const tcn_entry *entry);
 bool tcn_is_voided(tcn_broker *b, const char *author, tcn_wall created, tcn_wall accepted);
 /* Expired, cancelled, voided, or superseded by something this whom gets. */
 bool tcn_entry_is_over(tcn_broker *b, const tcn_whom *whom, const tcn_entry *entry);
+/* Over, and nobody who was away needs it: an update goes out until it expires even when it was
+ * superseded or cancelled itself, for it alone says that what it refers to is superseded. */
+bool tcn_entry_is_skipped(tcn_broker *b, const tcn_whom *whom, const tcn_entry *entry);
 /* Nodes of the roster in force that are entitled to an alert with this metadata now. */
 uint64_t tcn_who_count(tcn_broker *b, const tcn_alert_meta *meta);
 
