@@ -25,7 +25,7 @@ typedef struct {
 
 bool tcn_is_serving(const tcn_broker *b)
 {
-    return b->stale_claims < TCN_STALE_CLAIMS;
+    return !tcn_claims_suffice(&b->stale, b->nodes);
 }
 
 /* ---- batches ---- */

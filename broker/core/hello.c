@@ -25,24 +25,17 @@ typedef struct {
 typedef struct {
     char member[TCN_MAX_NAME_CHARS + 1];
     uint64_t version;
-} stale_claim;
+} claimed;
 
-/* One member's word is not enough to silence the broker for all: it may lie. */
 static void stale_effect(tcn_broker *b, const void *data, tcn_bytes tail)
 {
-    const stale_claim *claim = data;
+    const claimed *claim = data;
     (void)tail;
     tcn_alarm(b, "trust-behind",
               "%s holds trust version %llu, ours is %llu: import the newer roster", claim->member,
               (unsigned long long)claim->version,
               (unsigned long long)tcn_roster_version(b->roster));
-    if (claim->version > b->stale_version)
-        b->stale_version = claim->version;
-    for (unsigned i = 0; i < b->stale_claims; i++)
-        if (strcmp(b->stale_member[i], claim->member) == 0)
-            return;
-    if (b->stale_claims < TCN_STALE_CLAIMS)
-        memcpy(b->stale_member[b->stale_claims++], claim->member, sizeof(claim->member));
+    tcn_claims_add(&b->stale, claim->member, claim->version);
 }
 
 static tcn_err refuse_stale(tcn_call *call)
@@ -51,7 +44,7 @@ static tcn_err refuse_stale(tcn_call *call)
     const tcn_wire_hello *hello = &call->wire->hello;
     tcn_err err = TCN_OK;
     if (hello->trust_version > tcn_roster_version(b->roster)) {
-        stale_claim claim = {.version = hello->trust_version};
+        claimed claim = {.version = hello->trust_version};
         memcpy(claim.member, call->in->member, strlen(call->in->member) + 1);
         err = tcn_effect_add(b, TCN_RANK_MEMORY, stale_effect, TCN_EFFECT_DATA(claim), TCN_NO_TAIL);
     }
@@ -125,13 +118,26 @@ static tcn_err place_lane(tcn_call *call, tcn_lane lane, uint64_t generation, tc
     return TCN_OK;
 }
 
-/* A node knows a history of this epoch that we do not: our store is older than it should be. */
+static void lost_effect(tcn_broker *b, const void *data, tcn_bytes tail)
+{
+    const claimed *claim = data;
+    (void)tail;
+    tcn_claims_add(&b->lost, claim->member, claim->version);
+}
+
+/* A node knows a history of this epoch that we do not: our store is older than it should be, or the
+ * node lies. It starts anew, alone; all do once a part of them says so, and once in a process. */
 static tcn_err renew_epoch(tcn_broker *b, const char *node, opened *ret_opened)
 {
     tcn_meta meta;
     tcn_alarm(b, "restored-from-backup", "%s has a cursor that this store never wrote", node);
     if (b->epoch_renewed)
-        return TCN_OK; /* one is enough for a process: a liar starts anew, alone */
+        return TCN_OK;
+    if (!tcn_claims_suffice_with(&b->lost, node, b->nodes)) {
+        claimed claim = {.version = 0};
+        memcpy(claim.member, node, strlen(node) + 1);
+        return tcn_effect_add(b, TCN_RANK_MEMORY, lost_effect, TCN_EFFECT_DATA(claim), TCN_NO_TAIL);
+    }
     tcn_err err = tcn_db_meta(b, &meta);
     if (err != TCN_OK)
         return err;

@@ -7,6 +7,7 @@
 #define TCN_BROKER_STATE_H
 
 #include "broker.h"
+#include "claims.h"
 #include "effects.h"
 #include "entitlement.h"
 #include "keys.h"
@@ -25,7 +26,6 @@ typedef struct tcn_upload tcn_upload;
 #define TCN_FLUSH_MS 1000u   /* receipted places are written at the latest */
 #define TCN_SWEEP_MS 1000u   /* sessions and cards are looked over */
 #define TCN_CLONE_MS 600000u /* two instances taking turns within this are clones */
-#define TCN_STALE_CLAIMS 2   /* members that must claim newer trust before nothing is served */
 #define TCN_DOOM_MS 1000u
 #define TCN_DOOMED 64     /* peers; the oldest is cut at once when there are more */
 #define TCN_IN_FLIGHT 64  /* frames on the way to a node in a lane */
@@ -197,10 +197,9 @@ struct tcn_broker {
     tcn_upload *uploads;
     tcn_roster_upload roster_put;
 
-    char stale_member[TCN_STALE_CLAIMS][TCN_MAX_NAME_CHARS + 1]; /* claim newer trust */
-    uint64_t stale_version;
-    unsigned stale_claims;
-    bool epoch_renewed; /* a wrong tag already founded one in this process */
+    tcn_claims stale;   /* who says that it holds newer trust */
+    tcn_claims lost;    /* who has a cursor that this store never wrote */
+    bool epoch_renewed; /* wrong tags already founded one in this process */
     bool reconcile_due; /* a roster is in force, but not yet in the store */
     bool voiding;
     tcn_key void_from;

@@ -243,8 +243,7 @@ void tcn_trust_adopt(tcn_broker *b)
     b->compromised = false;
     for (size_t i = 0; i < tcn_roster_members(b->roster); i++)
         b->compromised |= tcn_roster_member(b->roster, i)->state == TCN_MEMBER_COMPROMISED;
-    if (tcn_roster_version(b->roster) >= b->stale_version)
-        b->stale_claims = 0;
+    tcn_claims_drop(&b->stale, tcn_roster_version(b->roster));
     tcn_log_line(b, TCN_LOG_NOTICE, "trust", "version %llu in force, %zu members, %zu nodes",
                  (unsigned long long)tcn_roster_version(b->roster), tcn_roster_members(b->roster),
                  b->nodes);

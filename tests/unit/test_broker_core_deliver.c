@@ -180,7 +180,8 @@ static void test_another_epoch_or_generation_starts_at_the_floor(void **state)
     assert_int_equal(again.start[TCN_LANE_BULK], 0);
 }
 
-static void test_a_wrong_tag_of_our_epoch_is_a_new_epoch(void **state)
+/* One node alone may lie: it starts anew. Two say the truth. */
+static void test_wrong_tags_of_our_epoch_are_a_new_epoch(void **state)
 {
     broker_rig *rig = *state;
     tcn_wire_welcome welcome, again, other;
@@ -196,10 +197,23 @@ static void test_a_wrong_tag_of_our_epoch_is_a_new_epoch(void **state)
                         .epoch = welcome.epoch,
                         .generation = welcome.generation,
                         .cursor = {[TCN_LANE_BULK] = got.at}};
+    for (int i = 0; i < 2; i++) { /* twice the same is still one */
+        brig_gone(rig, node);
+        node = brig_node(rig, &hello, &again);
+        assert_int_equal(again.start[TCN_LANE_BULK], 0);
+        assert_memory_equal(again.epoch.b, welcome.epoch.b, sizeof(again.epoch.b));
+        assert_false(mem_net_is_closed(rig->ports.net, second));
+    }
+    assert_int_equal(mem_ports_line_count(&rig->ports, "restored-from-backup"), 1);
+    hello.member = "node-c";
+    hello.generation = 0;
+    tcn_peer third = brig_node(rig, &hello, &again);
+    brig_gone(rig, third);
+    hello.generation = again.generation;
     node = brig_node(rig, &hello, &again);
     assert_int_equal(again.start[TCN_LANE_BULK], 0);
     assert_memory_not_equal(again.epoch.b, welcome.epoch.b, sizeof(again.epoch.b));
-    assert_int_equal(mem_ports_line_count(&rig->ports, "restored-from-backup"), 1);
+    assert_int_equal(mem_ports_line_count(&rig->ports, "restored-from-backup"), 2);
     assert_true(mem_net_is_closed(rig->ports.net, second)); /* its cursors are of the old one */
     assert_int_equal(receive_all(rig, node, TCN_LANE_BULK, &again.epoch, &got), 1);
 
@@ -216,17 +230,21 @@ static void test_a_wrong_tag_of_our_epoch_is_a_new_epoch(void **state)
     assert_memory_equal(other.epoch.b, again.epoch.b, sizeof(other.epoch.b));
 }
 
-static void test_a_cursor_beyond_the_head_is_a_new_epoch(void **state)
+static void test_cursors_beyond_the_head_are_a_new_epoch(void **state)
 {
     broker_rig *rig = *state;
     tcn_wire_welcome welcome, again;
-    (void)brig_node(rig, &(brig_hello){.member = "node-a"}, &welcome);
-    (void)brig_node(rig,
-                    &(brig_hello){.member = "node-a",
-                                  .epoch = welcome.epoch,
-                                  .generation = welcome.generation,
-                                  .cursor = {[TCN_LANE_EMERGENCY] = {.seq = 9, .tag = 1}}},
-                    &again);
+    const char *nodes[] = {"node-a", "node-b"};
+    for (size_t i = 0; i < 2; i++) {
+        (void)brig_node(rig, &(brig_hello){.member = nodes[i]}, &welcome);
+        (void)brig_node(rig,
+                        &(brig_hello){.member = nodes[i],
+                                      .epoch = welcome.epoch,
+                                      .generation = welcome.generation,
+                                      .cursor = {[TCN_LANE_EMERGENCY] = {.seq = 9, .tag = 1}}},
+                        &again);
+        assert_int_equal(again.start[TCN_LANE_EMERGENCY], 0);
+    }
     assert_memory_not_equal(again.epoch.b, welcome.epoch.b, sizeof(again.epoch.b));
 }
 
@@ -371,8 +389,8 @@ int main(void)
         RIG_TEST(test_only_the_author_submits),
         RIG_TEST(test_a_node_goes_on_from_its_cursor),
         RIG_TEST(test_another_epoch_or_generation_starts_at_the_floor),
-        RIG_TEST(test_a_wrong_tag_of_our_epoch_is_a_new_epoch),
-        RIG_TEST(test_a_cursor_beyond_the_head_is_a_new_epoch),
+        RIG_TEST(test_wrong_tags_of_our_epoch_are_a_new_epoch),
+        RIG_TEST(test_cursors_beyond_the_head_are_a_new_epoch),
         RIG_TEST(test_the_window_holds_back_and_a_receipt_opens_it),
         RIG_TEST(test_a_receipt_ahead_of_what_was_sent_changes_nothing),
         RIG_TEST(test_a_full_peer_is_tried_again_and_slows_nobody),
