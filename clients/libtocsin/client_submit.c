@@ -198,9 +198,9 @@ int32_t tocsin_submit(tocsin_client *client, const tocsin_prepared *prepared,
         tcn_outgoing_remove(client, &prepared->alert->id);
     if (code == TOCSIN_OK) {
         *ret_answer = answer;
-        /* The answer to an upload does not say it again. */
-        (void)snprintf(ret_answer->handle, sizeof(ret_answer->handle), "%s",
-                       prepared->alert->handle);
+        if (answer.handle[0] == '\0') /* to an upload */
+            (void)snprintf(ret_answer->handle, sizeof(ret_answer->handle), "%s",
+                           prepared->alert->handle);
     } else if (error != NULL)
         *error = why;
     return code;
