@@ -38,6 +38,7 @@ struct tcn_broker_net {
     zmq_msg_t msg[FRAMES];
     tcn_broker_net_frame frame[FRAMES];
     size_t frames;
+    size_t pace;                 /* frames of an endpoint in one read */
     uint64_t reads;              /* count of calls of read */
     uint64_t drained[TCN_LANES]; /* the last of them that came to the end of the queue */
     size_t dying;
@@ -167,6 +168,7 @@ static tcn_peer_entry *sender(tcn_broker_net *net, tcn_lane endpoint, uint32_t r
     }
     mark_dying(net, tcn_peers_by_number(net->peers, displaced), net->reads + 1);
     entry = tcn_peers_by_number(net->peers, peer);
+    entry->since_ms = net->clock->mono(net->clock->self).ms;
     if (!alive)
         mark_dying(net, entry, net->reads + 1);
     return entry;
@@ -257,6 +259,11 @@ static void release_frames(tcn_broker_net *net)
     net->frames = 0;
 }
 
+void tcn_broker_net_pace(tcn_broker_net *net, size_t frames)
+{
+    net->pace = frames < TCN_MAX_TURN_FRAMES ? frames : TCN_MAX_TURN_FRAMES;
+}
+
 size_t tcn_broker_net_read(tcn_broker_net *net, const tcn_broker_net_frame **ret_frames,
                            bool *ret_more)
 {
@@ -266,7 +273,7 @@ size_t tcn_broker_net_read(tcn_broker_net *net, const tcn_broker_net_frame **ret
     read_all_events(net, net->reads);
     *ret_more = false;
     for (size_t i = 0; i < TCN_LANES; i++) {
-        size_t left = TCN_MAX_TURN_FRAMES;
+        size_t left = net->pace;
         while (left > 0 && read_message(net, order[i]))
             left--;
         if (left > 0)
@@ -390,6 +397,21 @@ tcn_net tcn_broker_net_port(tcn_broker_net *net)
                      .self = net};
 }
 
+void tcn_broker_net_cut_strangers(tcn_broker_net *net,
+                                  bool (*has_session)(void *arg, tcn_peer peer), void *arg)
+{
+    uint64_t now_ms = net->clock->mono(net->clock->self).ms;
+    for (size_t i = 0; i < tcn_peers_places(net->peers); i++) {
+        const tcn_peer_entry *entry = tcn_peers_at(net->peers, i);
+        if (entry == NULL || entry->closed || entry->dying || now_ms - entry->since_ms < MUTE_MS ||
+            has_session(arg, entry->peer))
+            continue;
+        complain(net, ++net->stats.strangers, "no-session", NULL,
+                 "cut a connection that opened no session");
+        port_close(net, entry->peer);
+    }
+}
+
 /* ---- life ---- */
 
 tcn_err tcn_broker_net_new(void *context, const tcn_box_secret *secret, const tcn_clock *clock,
@@ -403,6 +425,7 @@ tcn_err tcn_broker_net_new(void *context, const tcn_box_secret *secret, const tc
     net->context = context;
     net->clock = clock;
     net->log = log;
+    net->pace = TCN_MAX_TURN_FRAMES;
     const tcn_curve_server_options options = {.secret = secret};
     tcn_err err = TCN_OK;
     for (size_t i = 0; i < TCN_LANES && err == TCN_OK; i++) {

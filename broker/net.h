@@ -40,7 +40,9 @@ typedef struct {
     tcn_bytes frame;
 } tcn_broker_net_frame;
 
-/* A turn's input: up to TURN_FRAMES frames of each endpoint, emergency first. What they view lives
+/* At most so many frames of each endpoint from the next read on; TURN_FRAMES at first, and most. */
+void tcn_broker_net_pace(tcn_broker_net *net, size_t frames);
+/* A turn's input: up to that many frames of each endpoint, emergency first. What they view lives
  * until the next call. *ret_more: there is more, do not wait for the sockets. */
 size_t tcn_broker_net_read(tcn_broker_net *net, const tcn_broker_net_frame **ret_frames,
                            bool *ret_more);
@@ -48,6 +50,10 @@ size_t tcn_broker_net_read(tcn_broker_net *net, const tcn_broker_net_frame **ret
 size_t tcn_broker_net_gone(tcn_broker_net *net, tcn_peer *ret_peers, size_t cap);
 /* Cuts connections that have not said anything since they were accepted; call about each second. */
 void tcn_broker_net_sweep(tcn_broker_net *net);
+/* Cuts those that spoke, but have no session so long after: a member must not hold descriptors for
+ * nothing. has_session says who is the core's. */
+void tcn_broker_net_cut_strangers(tcn_broker_net *net,
+                                  bool (*has_session)(void *arg, tcn_peer peer), void *arg);
 
 /* X(name, meaning) */
 #define TCN_BROKER_NET_COUNTERS(X)                                                                 \
@@ -59,6 +65,7 @@ void tcn_broker_net_sweep(tcn_broker_net *net);
     X(late, "frames of connections already cut, dropped")                                          \
     X(impostors, "connections cut because they chose their own routing id")                        \
     X(mute, "connections cut because they said nothing")                                           \
+    X(strangers, "connections cut because they opened no session")                                 \
     X(cuts, "connections cut by the core")                                                         \
     X(accepted, "connections accepted, before any handshake")                                      \
     X(disconnected, "connections ended, also those that never finished their handshake")

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -22,6 +23,7 @@
 #include "libtocsin/os/sys_clock.h"
 #include "libtocsin/os/sys_random.h"
 #include "net.h"
+#include "pace.h"
 #include "tocsin/version.h"
 #include "trust_watch.h"
 
@@ -56,6 +58,7 @@ struct tcn_broker_server {
     char bound[TCN_LANES][TCN_ADDRESS_SIZE];
     tcn_broker_input input[INPUTS];
     tcn_peer gone[GONES];
+    tcn_pace pace;
     uint64_t tend_at_ms, tends;
     bool stop, more;
 };
@@ -166,6 +169,7 @@ tcn_err tcn_broker_server_new(const tcn_broker_server_options *options,
     s->options = *options;
     s->log = tcn_log_out_port(options->log);
     s->clock = tcn_sys_clock();
+    tcn_pace_init(&s->pace);
     tcn_err err = open_all(s, fault);
     if (err != TCN_OK) {
         tcn_broker_server_destroy(&s);
@@ -196,9 +200,18 @@ void tcn_broker_server_destroy(tcn_broker_server **server)
 
 /* ---- a turn ---- */
 
+/* Processor time of this thread; 0 if the system does not say. */
+static uint64_t cpu_us(void)
+{
+    struct timespec used = {0, 0};
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
 static size_t take_frames(tcn_broker_server *s, size_t at)
 {
     const tcn_broker_net_frame *frames;
+    tcn_broker_net_pace(s->net, s->pace.frames);
     size_t count = tcn_broker_net_read(s->net, &frames, &s->more);
     for (size_t i = 0; i < count; i++)
         s->input[at++] = (tcn_broker_input){.kind = TCN_IN_FRAME,
@@ -269,8 +282,10 @@ static void begin_import(tcn_broker_server *s)
 static tcn_err turn(tcn_broker_server *s, tcn_fault *fault)
 {
     tcn_roster *roster = NULL;
+    uint64_t begun_us = cpu_us();
     end_import(s);
-    size_t count = take_frames(s, 0);
+    size_t count = take_frames(s, 0), frames = count;
+    bool left = s->more;
     count = take_gones(s, count);
     count = take_blobs(s, count);
     count = take_trust(s, count, &roster);
@@ -279,6 +294,7 @@ static tcn_err turn(tcn_broker_server *s, tcn_fault *fault)
     tcn_err err = count > 0 ? tcn_broker_turn(s->core, s->input, count) : TCN_OK;
     tcn_roster_unref(&roster);
     begin_import(s);
+    tcn_pace_turn(&s->pace, frames, cpu_us() - begun_us, left);
     if (err == TCN_OK)
         return TCN_OK;
     const tcn_fault *cause = tcn_store_lmdb_fault(s->store);
@@ -315,12 +331,18 @@ static void report_status(const tcn_broker_server *s)
     (void)tcn_notify_status(s->options.notify, text);
 }
 
+static bool has_session(void *arg, tcn_peer peer)
+{
+    return tcn_broker_has_session(arg, peer);
+}
+
 static void tend(tcn_broker_server *s)
 {
     if (now_ms(s) < s->tend_at_ms)
         return;
     s->tend_at_ms = now_ms(s) + TEND_MS;
     tcn_broker_net_sweep(s->net);
+    tcn_broker_net_cut_strangers(s->net, has_session, s->core);
     report_refusals(s);
     if (tcn_store_lmdb_take_ballast_released(s->store))
         say(s, TCN_LOG_ERROR, "ballast-released",

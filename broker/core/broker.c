@@ -297,6 +297,11 @@ tcn_err tcn_broker_turn(tcn_broker *b, const tcn_broker_input *inputs, size_t co
     return err;
 }
 
+bool tcn_broker_has_session(tcn_broker *b, tcn_peer peer)
+{
+    return tcn_session_find(b, peer) != NULL || tcn_session_is_doomed(b, peer);
+}
+
 tcn_mono tcn_broker_deadline(const tcn_broker *b)
 {
     return tcn_timers_deadline(b);

@@ -67,6 +67,9 @@ tcn_roster *tcn_broker_roster(const tcn_broker *broker);
 bool tcn_broker_take_roster_put(tcn_broker *broker, tcn_bytes *ret_file);
 void tcn_broker_roster_put_done(tcn_broker *broker, tcn_err err, const char *text);
 
+/* Has this peer a session, or is it being told why not? Between turns only. */
+bool tcn_broker_has_session(tcn_broker *broker, tcn_peer peer);
+
 /* SHA-256 over all committed state and session state, in a fixed order: two runs with the same
  * inputs have the same digest (the simulator compares them). */
 void tcn_broker_digest(tcn_broker *broker, tcn_hash *ret_digest);

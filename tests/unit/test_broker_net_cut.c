@@ -321,6 +321,50 @@ static void test_a_mute_connection_is_cut(void **state)
     net_rig_expect(rig, speaker, "stay");
 }
 
+static bool is_peer(void *arg, tcn_peer peer)
+{
+    return peer == *(const tcn_peer *)arg;
+}
+
+/* Members that speak but open no session do not keep their descriptors. */
+static void test_a_stranger_is_cut(void **state)
+{
+    net_rig *rig = *state;
+    tcn_peer known, stranger;
+    net_client *speaker = net_rig_peer(rig, "bob", TCN_LANE_EMERGENCY, &known);
+    net_client *idle = net_rig_peer(rig, "alice", TCN_LANE_EMERGENCY, &stranger);
+    mem_ports_pass(&rig->ports, 29999);
+    tcn_broker_net_cut_strangers(rig->net, is_peer, &known);
+    assert_int_equal(rig->port.send(rig->port.self, stranger, tcn_bytes_str("wait")), TCN_SENT);
+    net_rig_expect(rig, idle, "wait");
+    mem_ports_pass(&rig->ports, 1);
+    tcn_broker_net_cut_strangers(rig->net, is_peer, &known);
+    (void)net_rig_event(rig, idle, TCN_MONITOR_DOWN);
+    tcn_broker_net_stats stats;
+    tcn_broker_net_stats_get(rig->net, &stats);
+    assert_int_equal(stats.strangers, 1);
+    assert_int_equal(rig->port.send(rig->port.self, known, tcn_bytes_str("stay")), TCN_SENT);
+    net_rig_expect(rig, speaker, "stay");
+}
+
+static void test_a_read_takes_no_more_than_its_pace(void **state)
+{
+    net_rig *rig = *state;
+    tcn_peer peer;
+    const tcn_broker_net_frame *frames;
+    bool more = false;
+    net_client *speaker = net_rig_peer(rig, "bob", TCN_LANE_BULK, &peer);
+    net_rig_forget(rig);
+    for (int i = 0; i < 20; i++)
+        net_client_send(speaker, "x", 1);
+    net_rig_wait_frames(rig, 1); /* they are on their way */
+    tcn_broker_net_pace(rig->net, 3);
+    for (size_t got = rig->frames, count; got < 20; got += count) {
+        count = tcn_broker_net_read(rig->net, &frames, &more);
+        assert_true(count <= 3);
+    }
+}
+
 /* ---- conn.h alone ---- */
 
 static void test_a_descriptor_reused_is_left_alone(void **state)
@@ -385,6 +429,8 @@ int main(void)
         TEST(test_a_cut_peer_is_heard_no_more),
         TEST(test_a_cut_hits_no_other_connection),
         TEST(test_a_mute_connection_is_cut),
+        TEST(test_a_stranger_is_cut),
+        TEST(test_a_read_takes_no_more_than_its_pace),
         cmocka_unit_test(test_a_descriptor_reused_is_left_alone),
         cmocka_unit_test(test_what_is_no_connection_is_none),
     };
