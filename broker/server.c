@@ -18,6 +18,7 @@
 #include "libtocsin/file.h"
 #include "libtocsin/home.h"
 #include "libtocsin/os/body_files.h"
+#include "libtocsin/os/log_limit.h"
 #include "libtocsin/os/process.h"
 #include "libtocsin/os/store_lmdb.h"
 #include "libtocsin/os/sys_clock.h"
@@ -41,6 +42,7 @@ enum { ITEM_SIGNAL = TCN_BROKER_NET_SOCKETS, ITEM_ZAP, ITEM_TRUST, ITEM_BODIES, 
 
 struct tcn_broker_server {
     tcn_broker_server_options options;
+    tcn_log_limit log_limit;
     tcn_log log;
     tcn_clock clock;
     tcn_random random;
@@ -167,8 +169,9 @@ tcn_err tcn_broker_server_new(const tcn_broker_server_options *options,
     if (s == NULL)
         return tcn_fault_set(fault, TCN_NO_MEMORY, "out of memory");
     s->options = *options;
-    s->log = tcn_log_out_port(options->log);
     s->clock = tcn_sys_clock();
+    tcn_log_limit_init(&s->log_limit, tcn_log_out_port(options->log), s->clock);
+    s->log = tcn_log_limit_port(&s->log_limit);
     tcn_pace_init(&s->pace);
     tcn_err err = open_all(s, fault);
     if (err != TCN_OK) {
@@ -194,6 +197,7 @@ void tcn_broker_server_destroy(tcn_broker_server **server)
     tcn_store_lmdb_destroy(&s->store);
     if (s->has_home)
         tcn_broker_home_fini(&s->home);
+    tcn_log_limit_fini(&s->log_limit);
     free(s);
     *server = NULL;
 }

@@ -14,6 +14,7 @@
 #include "libtocsin/home.h"
 #include "libtocsin/limits.h"
 #include "libtocsin/os/body_files.h"
+#include "libtocsin/os/log_limit.h"
 #include "libtocsin/os/process.h"
 #include "libtocsin/os/store_lmdb.h"
 #include "libtocsin/os/sys_clock.h"
@@ -41,6 +42,7 @@ enum {
 
 struct tcn_agent_server {
     tcn_agent_server_options options;
+    tcn_log_limit log_limit;
     tcn_log log;
     tcn_clock clock;
     tcn_random random;
@@ -212,8 +214,9 @@ tcn_err tcn_agent_server_new(const tcn_agent_server_options *options, tcn_agent_
     if (s == NULL)
         return tcn_fault_set(fault, TCN_NO_MEMORY, "out of memory");
     s->options = *options;
-    s->log = tcn_log_out_port(options->log);
     s->clock = tcn_sys_clock();
+    tcn_log_limit_init(&s->log_limit, tcn_log_out_port(options->log), s->clock);
+    s->log = tcn_log_limit_port(&s->log_limit);
     tcn_err err = open_all(s, fault);
     if (err != TCN_OK) {
         tcn_agent_server_destroy(&s);
@@ -238,6 +241,7 @@ void tcn_agent_server_destroy(tcn_agent_server **server)
     tcn_store_lmdb_destroy(&s->store);
     if (s->has_home)
         tcn_member_home_fini(&s->home);
+    tcn_log_limit_fini(&s->log_limit);
     free(s);
     *server = NULL;
 }
