@@ -21,6 +21,25 @@ void tcn_log_line(tcn_broker *b, tcn_level level, const char *event, const char 
     b->ports.log.line(b->ports.log.self, level, event, line);
 }
 
+/* Forgets the oldest alarm: of the kind that text begins with, if that has its share; of all. */
+static void make_room(tcn_broker *b, const char *kind, size_t kind_len)
+{
+    unsigned of_kind = 0, oldest = 0;
+    for (unsigned i = b->alarms; i-- > 0;) {
+        if (strncmp(b->alarm[i], kind, kind_len) != 0)
+            continue;
+        of_kind++;
+        oldest = i;
+    }
+    if (of_kind < TCN_ALARMS_A_KIND) {
+        if (b->alarms < TCN_ALARMS)
+            return;
+        oldest = 0;
+    }
+    b->alarms--;
+    memmove(b->alarm[oldest], b->alarm[oldest + 1], sizeof(b->alarm[0]) * (b->alarms - oldest));
+}
+
 void tcn_alarm(tcn_broker *b, const char *event, const char *format, ...)
 {
     char raw[TCN_ALARM_CHARS], text[TCN_ALARM_CHARS];
@@ -33,10 +52,7 @@ void tcn_alarm(tcn_broker *b, const char *event, const char *format, ...)
     for (unsigned i = 0; i < b->alarms; i++)
         if (strcmp(b->alarm[i], text) == 0)
             return;
-    if (b->alarms == TCN_ALARMS) {
-        memmove(b->alarm[0], b->alarm[1], sizeof(b->alarm[0]) * (TCN_ALARMS - 1));
-        b->alarms--;
-    }
+    make_room(b, text, (size_t)head);
     memcpy(b->alarm[b->alarms++], text, sizeof(text));
     b->stats.alarms++;
     b->ports.log.line(b->ports.log.self, TCN_LOG_WARNING, event, text + head);

@@ -33,6 +33,7 @@ typedef struct tcn_upload tcn_upload;
 #define TCN_PAST_TERMS 8  /* kept for a node that was narrowed */
 #define TCN_AUDIT_ROWS 4096
 #define TCN_ALARMS 16
+#define TCN_ALARMS_A_KIND 4 /* so that what a member can raise does not push out the others */
 #define TCN_ALARM_CHARS 160
 #define TCN_TAIL_BYTES (4u << 20)  /* newest journal entries in memory, a lane */
 #define TCN_CACHE_BYTES (8u << 20) /* of frames kept from turn to turn */

@@ -90,6 +90,52 @@ static void test_a_voided_cancel_can_be_made_good(void **state)
     assert_int_equal(brig_submit(rig, other, &honest).error, TCN_OK);
 }
 
+/* ---- burying what matters ---- */
+
+static bool has_alarm(broker_rig *rig, const char *event)
+{
+    tcn_peer op = brig_client(rig, "op");
+    brig_result result = brig_query(rig, op, TCN_QUERY_STATUS, tcn_bytes_of(NULL, 0));
+    size_t len = strlen(event);
+    assert_int_equal(result.error, TCN_OK);
+    for (size_t i = 0; i + len <= result.items.len; i++)
+        if (memcmp(result.items.ptr + i, event, len) == 0)
+            return true;
+    return false;
+}
+
+static void test_a_node_cannot_push_out_other_alarms(void **state)
+{
+    broker_rig *rig = *state;
+    uint8_t row[64];
+    tcn_bytes rows;
+    tcn_wire_welcome welcome;
+    tcn_peer pub = brig_client(rig, "pub");
+    (void)brig_node(rig, &(brig_hello){.member = "node-b"}, &welcome);
+    (void)brig_node(rig,
+                    &(brig_hello){.member = "node-b",
+                                  .epoch = welcome.epoch,
+                                  .generation = welcome.generation,
+                                  .cursor = {[TCN_LANE_BULK] = {.seq = 9, .tag = 1}}},
+                    NULL);
+    assert_true(has_alarm(rig, "restored-from-backup"));
+    tcn_peer node = brig_node(rig, &(brig_hello){.member = "node-a"}, NULL);
+    for (unsigned i = 1; i < 40; i++) {
+        world_alert alert = world_alert_make(rig->w, &(world_options){.publisher = "pub"});
+        (void)brig_submit(rig, pub, &alert);
+        tcn_cbor_writer w;
+        tcn_cbor_writer_init(&w, row, sizeof(row));
+        tcn_cbor_put_array(&w, 2);
+        tcn_cbor_put_id(&w, &alert.id);
+        tcn_cbor_put_uint(&w, TCN_BAD_SIGNATURE);
+        assert_int_equal(tcn_cbor_writer_done(&w, &rows), TCN_OK);
+        tcn_wire wire = {.op = TCN_OP_REJECTED, .rejected = {.count = 1, .raw = rows}};
+        brig_say(rig, node, &wire);
+    }
+    assert_true(has_alarm(rig, "rejected"));
+    assert_true(has_alarm(rig, "restored-from-backup"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +143,7 @@ int main(void)
         RIG_TEST(test_another_publishers_id_is_taken),
         RIG_TEST(test_one_person_cancels_an_emergency_once),
         RIG_TEST(test_a_voided_cancel_can_be_made_good),
+        RIG_TEST(test_a_node_cannot_push_out_other_alarms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
