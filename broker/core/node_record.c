@@ -18,17 +18,45 @@ tcn_err tcn_trust_node_terms(tcn_broker *b, const char *name, tcn_terms *ret_ter
     return TCN_OK;
 }
 
+/* Room for one more row: an older one of the same terms goes, for the new one says all that it says;
+ * else, when there are too many, the oldest. *ret_next is the new one's number. */
+static tcn_err past_room(tcn_broker *b, const char *name, tcn_bytes terms, uint64_t *ret_next)
+{
+    tcn_key prefix = tcn_key_name0('d', name), from = prefix, gone = {.len = 0};
+    tcn_bytes key, value;
+    unsigned rows = 0;
+    bool same = false;
+    *ret_next = 0;
+    tcn_err err;
+    while ((err = tcn_db_seek(b, &prefix, &from, &key, &value)) == TCN_OK) {
+        uint64_t n = tcn_key_u64_at(key, prefix.len);
+        tcn_unpack u;
+        from = tcn_key_after(key);
+        *ret_next = n + 1;
+        (void)tcn_unpack_open(&u, value);
+        for (int i = 0; i < TCN_LANES + 1; i++)
+            (void)tcn_unpack_u64(&u);
+        bool equal = tcn_bytes_equal(tcn_unpack_rest(&u), terms) && !u.bad;
+        if (equal || rows == 0)
+            gone = tcn_key_past(name, n);
+        same |= equal;
+        rows++;
+    }
+    if (err == TCN_NOT_FOUND)
+        err = TCN_OK;
+    if (err == TCN_OK && (same || rows >= TCN_PAST_TERMS))
+        err = tcn_db_del(b, &gone);
+    return err;
+}
+
 /* Keeps the terms under which things were sent: for cancels of them if the node has less now, and
- * to know what an old checkpoint spoke of. The oldest of too many goes. */
+ * to know what an old checkpoint spoke of. */
 static tcn_err past_add(tcn_broker *b, const char *name, tcn_bytes terms, bool narrowed)
 {
-    tcn_key prefix = tcn_key_name0('d', name), end = tcn_key_past(name, UINT64_MAX);
-    tcn_bytes key, value, record;
+    tcn_bytes record;
     uint64_t next = 0;
-    tcn_err err = tcn_db_seek_back(b, &prefix, &end, &key, &value);
-    if (err == TCN_OK)
-        next = tcn_key_u64_at(key, prefix.len) + 1;
-    if (err != TCN_OK && err != TCN_NOT_FOUND)
+    tcn_err err = past_room(b, name, terms, &next);
+    if (err != TCN_OK)
         return err;
 
     tcn_pack p;
@@ -45,13 +73,7 @@ static tcn_err past_add(tcn_broker *b, const char *name, tcn_bytes terms, bool n
     tcn_pack_raw(&p, terms);
     err = tcn_pack_seal(&p, &record);
     tcn_key at = tcn_key_past(name, next);
-    if (err == TCN_OK)
-        err = tcn_db_put(b, &at, record);
-    if (err == TCN_OK && next >= TCN_PAST_TERMS) {
-        tcn_key old = tcn_key_past(name, next - TCN_PAST_TERMS);
-        err = tcn_db_del(b, &old);
-    }
-    return err;
+    return err == TCN_OK ? tcn_db_put(b, &at, record) : err;
 }
 
 bool tcn_past_next(tcn_broker *b, const char *name, tcn_key *from, tcn_past *ret_past)
@@ -111,7 +133,9 @@ tcn_err tcn_trust_node_change(tcn_broker *b, const tcn_node_change *change,
     if (known) {
         ret_changed->widened =
             tcn_terms_exceed(change->terms, &old) || (change->active && !record.active);
-        ret_changed->narrowed = tcn_terms_exceed(&old, change->terms);
+        /* One whose card does not count any more has less, too: nothing. */
+        ret_changed->narrowed =
+            tcn_terms_exceed(&old, change->terms) || (record.active && !change->active);
     } else {
         /* New: it starts from the floor. If only its record is damaged, its generation must not be
          * one that it had. */
@@ -128,7 +152,8 @@ tcn_err tcn_trust_node_change(tcn_broker *b, const tcn_node_change *change,
     ret_changed->generation = record.generation;
     if (same)
         return TCN_OK;
-    if (known && (ret_changed->narrowed || ret_changed->widened)) {
+    /* While its card did not count, nothing was sent by these terms. */
+    if (known && record.active && (ret_changed->narrowed || ret_changed->widened)) {
         err = past_add(b, change->name, record.terms, ret_changed->narrowed);
         if (err != TCN_OK)
             return err;
