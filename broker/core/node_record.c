@@ -18,8 +18,8 @@ tcn_err tcn_trust_node_terms(tcn_broker *b, const char *name, tcn_terms *ret_ter
     return TCN_OK;
 }
 
-/* Room for one more row: an older one of the same terms goes, for the new one says all that it says;
- * else, when there are too many, the oldest. *ret_next is the new one's number. */
+/* Room for one more row: an older one of the same terms goes, for the new one says all that it
+ * says; else, when there are too many, the oldest. *ret_next is the new one's number. */
 static tcn_err past_room(tcn_broker *b, const char *name, tcn_bytes terms, uint64_t *ret_next)
 {
     tcn_key prefix = tcn_key_name0('d', name), from = prefix, gone = {.len = 0};
