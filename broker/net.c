@@ -11,6 +11,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "core/log_events.h"
 #include "libtocsin/curve.h"
 #include "libtocsin/limits.h"
 #include "peers.h"
@@ -52,15 +53,15 @@ struct tcn_frame {
 };
 
 /* The first time, and then ever more rarely: a peer must not fill our disk with log lines. */
-static void complain(const tcn_broker_net *net, uint64_t count, const char *event,
-                     const char *member, const char *what)
+static void complain(const tcn_broker_net *net, uint64_t count, tcn_event event, const char *member,
+                     const char *what)
 {
     if ((count & (count - 1)) != 0)
         return;
     char text[TEXT_BYTES];
     (void)snprintf(text, sizeof(text), "%s%s%s (%" PRIu64 " so far)", member == NULL ? "" : member,
                    member == NULL ? "" : ": ", what, count);
-    net->log->line(net->log->self, TCN_LOG_WARNING, event, text);
+    tcn_log_event_write(net->log, tcn_event_of(event), text);
 }
 
 /* ---- connections that come and go ---- */
@@ -132,7 +133,7 @@ void tcn_broker_net_sweep(tcn_broker_net *net)
             continue;
         new->waits = false;
         if (tcn_conn_cut(&new->conn))
-            complain(net, ++net->stats.mute, "mute-connection", NULL,
+            complain(net, ++net->stats.mute, TCN_EVENT_MUTE_CONNECTION, NULL,
                      "cut a connection that said nothing since it was accepted");
     }
 }
@@ -189,14 +190,14 @@ static bool take(tcn_broker_net *net, tcn_lane endpoint, zmq_msg_t *identity, zm
 {
     const char *member = zmq_msg_gets(body, "User-Id");
     if (member == NULL || member[0] == '\0') {
-        complain(net, ++net->stats.anonymous, "anonymous-message", NULL,
+        complain(net, ++net->stats.anonymous, TCN_EVENT_ANONYMOUS_MESSAGE, NULL,
                  "cut a connection whose messages carry no member");
         cut_by_message(body);
         return false;
     }
     uint32_t routing;
     if (!routing_of(identity, &routing)) {
-        complain(net, ++net->stats.impostors, "chosen-routing-id", member,
+        complain(net, ++net->stats.impostors, TCN_EVENT_CHOSEN_ROUTING_ID, member,
                  "cut a connection that chose its own routing id");
         cut_by_message(body);
         return false;
@@ -207,7 +208,7 @@ static bool take(tcn_broker_net *net, tcn_lane endpoint, zmq_msg_t *identity, zm
         return false;
     }
     if (!single) {
-        complain(net, ++net->stats.malformed, "malformed-message", member,
+        complain(net, ++net->stats.malformed, TCN_EVENT_MALFORMED_MESSAGE, member,
                  "dropped a message that is not one frame");
         return false;
     }
@@ -406,7 +407,7 @@ void tcn_broker_net_cut_strangers(tcn_broker_net *net,
         if (entry == NULL || entry->closed || entry->dying || now_ms - entry->since_ms < MUTE_MS ||
             has_session(arg, entry->peer))
             continue;
-        complain(net, ++net->stats.strangers, "no-session", NULL,
+        complain(net, ++net->stats.strangers, TCN_EVENT_NO_SESSION, NULL,
                  "cut a connection that opened no session");
         port_close(net, entry->peer);
     }

@@ -14,6 +14,7 @@
 #include <zmq.h>
 
 #include "auth/zap.h"
+#include "core/log_events.h"
 #include "libtocsin/curve.h"
 #include "libtocsin/file.h"
 #include "libtocsin/home.h"
@@ -70,18 +71,17 @@ static uint64_t now_ms(const tcn_broker_server *s)
     return s->clock.mono(s->clock.self).ms;
 }
 
-static void say(const tcn_broker_server *s, tcn_level level, const char *event, const char *format,
-                ...) __attribute__((format(printf, 4, 5)));
+static void say(const tcn_broker_server *s, tcn_event event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-static void say(const tcn_broker_server *s, tcn_level level, const char *event, const char *format,
-                ...)
+static void say(const tcn_broker_server *s, tcn_event event, const char *format, ...)
 {
     char text[512];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    s->log.line(s->log.self, level, event, text);
+    tcn_log_event_write(&s->log, tcn_event_of(event), text);
 }
 
 /* ---- opening ---- */
@@ -98,7 +98,7 @@ static tcn_err open_state(tcn_broker_server *s, tcn_fault *fault)
     if (err == TCN_OK)
         err = tcn_body_files_open(state, TCN_BODY_QUEUE_BYTES, &s->bodies, fault);
     if (err == TCN_OK && !tcn_store_lmdb_has_ballast(s->store) && settings->ballast_bytes > 0)
-        say(s, TCN_LOG_WARNING, "no-ballast", "the disk has no room for the ballast: free some");
+        say(s, TCN_EVENT_NO_BALLAST, "the disk has no room for the ballast: free some");
     return err;
 }
 
@@ -255,8 +255,8 @@ static size_t take_trust(tcn_broker_server *s, size_t at, tcn_roster **ret_roste
         tcn_zap_set_roster(s->zap, *ret_roster);
         s->input[at++] = (tcn_broker_input){.kind = TCN_IN_TRUST, .roster = *ret_roster};
     } else if (err != TCN_NOT_FOUND) {
-        say(s, TCN_LOG_ERROR, "trust-refused",
-            "%s; the trust of version %" PRIu64 " stays in force", fault.text, s->trust_version);
+        say(s, TCN_EVENT_TRUST_REFUSED, "%s; the trust of version %" PRIu64 " stays in force",
+            fault.text, s->trust_version);
     }
     return at;
 }
@@ -317,7 +317,7 @@ static void report_refusals(tcn_broker_server *s)
     char key[2 * sizeof(refusals.key.b) + 1] = "";
     if (refusals.has_key)
         tcn_hex(refusals.key.b, sizeof(refusals.key.b), key);
-    say(s, TCN_LOG_WARNING, "connection-refused",
+    say(s, TCN_EVENT_CONNECTION_REFUSED,
         "%" PRIu64 " refused, the last from %s: %s%s%s (%" PRIu64 " so far)", refusals.count,
         refusals.address, refusals.why, refusals.has_key ? ", key " : "", key, refusals.total);
 }
@@ -349,7 +349,7 @@ static void tend(tcn_broker_server *s)
     tcn_broker_net_cut_strangers(s->net, has_session, s->core);
     report_refusals(s);
     if (tcn_store_lmdb_take_ballast_released(s->store))
-        say(s, TCN_LOG_ERROR, "ballast-released",
+        say(s, TCN_EVENT_BALLAST_RELEASED,
             "the disk is full: the ballast was given up, so that emergencies still have room; "
             "free some space");
     if (s->tends % STORE_TENDS == 0)
@@ -369,9 +369,9 @@ static void reload(tcn_broker_server *s)
     if (tcn_broker_settings_read(s->options.home, &settings, &fault) == TCN_OK) {
         s->options.log->least = (tcn_level)settings.log_level;
         tcn_broker_settings_fini(&settings);
-        say(s, TCN_LOG_NOTICE, "config-read", "log-level is in force; the rest needs a restart");
+        say(s, TCN_EVENT_CONFIG_READ, "log-level is in force; the rest needs a restart");
     } else {
-        say(s, TCN_LOG_ERROR, "config-refused", "%s; the settings stay as they are", fault.text);
+        say(s, TCN_EVENT_CONFIG_REFUSED, "%s; the settings stay as they are", fault.text);
     }
     tcn_trust_watch_look(s->trust);
     (void)tcn_notify_ready(s->options.notify, NULL);

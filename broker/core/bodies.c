@@ -337,7 +337,8 @@ static void body_effect(tcn_broker *b, const void *data, tcn_bytes tail)
     if (err != TCN_OK) {
         char id[TCN_ID_TEXT_SIZE];
         tcn_id_text(&w->id, id);
-        tcn_alarm(b, "body-unreadable", "%s: %s: restore it from a backup", id, tcn_err_text(err));
+        tcn_alarm(b, TCN_EVENT_BODY_UNREADABLE, "%s: %s: restore it from a backup", id,
+                  tcn_err_text(err));
         wire.op = TCN_OP_BODY_GONE;
         wire.body_gone.id = w->id;
         wire.body_gone.error = err;

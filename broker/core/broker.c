@@ -42,7 +42,7 @@ tcn_err tcn_refuse(tcn_call *call, uint64_t req, const tcn_fault *fault)
                                     .error = fault->err,
                                     .broker = tcn_bytes_str(b->config.name),
                                     .text = tcn_bytes_str(fault->text)};
-    tcn_log_line(b, TCN_LOG_NOTICE, "refused", "%s of %s: %s: %s", tcn_op_word(call->wire->op),
+    tcn_log_line(b, TCN_EVENT_REFUSED, "%s of %s: %s: %s", tcn_op_word(call->wire->op),
                  call->session != NULL ? call->session->member : "?", tcn_err_word(fault->err),
                  fault->text);
     b->stats.refused++;
@@ -134,8 +134,7 @@ static tcn_err apply_frame(tcn_broker *b, const tcn_broker_input *in)
     if (in->member == NULL || tcn_session_is_doomed(b, in->peer))
         return TCN_OK;
     if (tcn_wire_decode(in->frame, &wire) != TCN_OK) {
-        tcn_log_line(b, TCN_LOG_WARNING, "malformed", "a frame of %s, %zu bytes", in->member,
-                     in->frame.len);
+        tcn_log_line(b, TCN_EVENT_MALFORMED, "a frame of %s, %zu bytes", in->member, in->frame.len);
         return tcn_say_error(b, in->peer, TCN_MALFORMED, "a frame was malformed");
     }
     if (wire.op == TCN_OP_HELLO)
@@ -236,8 +235,7 @@ static void refuse(void *core, size_t i, tcn_err err)
 {
     tcn_broker *b = core;
     const tcn_broker_input *in = &b->turn.inputs[i];
-    tcn_log_line(b, TCN_LOG_WARNING, "input-failed", "kind %d: %s", (int)in->kind,
-                 tcn_err_text(err));
+    tcn_log_line(b, TCN_EVENT_INPUT_FAILED, "kind %d: %s", (int)in->kind, tcn_err_text(err));
     switch (in->kind) {
     case TCN_IN_FRAME: refuse_frame(b, in, err); break;
     case TCN_IN_GONE: tcn_session_end(b, in->peer); break;

@@ -104,7 +104,7 @@ static bool speak(tcn_broker *b, tcn_peer peer, tcn_bytes frame)
     if (result == TCN_SENT)
         return true;
     if (result == TCN_SEND_FULL) {
-        tcn_log_line(b, TCN_LOG_WARNING, "peer-full", "peer %llu takes no more answers: closed",
+        tcn_log_line(b, TCN_EVENT_PEER_FULL, "peer %llu takes no more answers: closed",
                      (unsigned long long)peer);
         net->close(net->self, peer);
     }
@@ -135,7 +135,7 @@ tcn_err tcn_say(tcn_broker *b, tcn_rank rank, tcn_peer peer, const tcn_wire *wir
         err = tcn_effect_add(b, rank, speak_effect, TCN_EFFECT_DATA(peer),
                              tcn_bytes_of(b->frame, len));
     if (err != TCN_OK && !tcn_spoils(err)) {
-        tcn_log_line(b, TCN_LOG_ERROR, "frame-unmade", "%s frame: %s", tcn_op_word(wire->op),
+        tcn_log_line(b, TCN_EVENT_FRAME_UNMADE, "%s frame: %s", tcn_op_word(wire->op),
                      tcn_err_text(err));
         err = TCN_OK;
     }
@@ -146,7 +146,7 @@ bool tcn_say_now(tcn_broker *b, tcn_peer peer, const tcn_wire *wire)
 {
     size_t len = 0;
     if (tcn_wire_encode(wire, b->frame, sizeof(b->frame), &len) != TCN_OK) {
-        tcn_log_line(b, TCN_LOG_ERROR, "frame-unmade", "%s frame", tcn_op_word(wire->op));
+        tcn_log_line(b, TCN_EVENT_FRAME_UNMADE, "%s frame", tcn_op_word(wire->op));
         return true;
     }
     return speak(b, peer, tcn_bytes_of(b->frame, len));

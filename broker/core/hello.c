@@ -31,7 +31,7 @@ static void stale_effect(tcn_broker *b, const void *data, tcn_bytes tail)
 {
     const claimed *claim = data;
     (void)tail;
-    tcn_alarm(b, "trust-behind",
+    tcn_alarm(b, TCN_EVENT_TRUST_BEHIND,
               "%s holds trust version %llu, ours is %llu: import the newer roster", claim->member,
               (unsigned long long)claim->version,
               (unsigned long long)tcn_roster_version(b->roster));
@@ -130,7 +130,8 @@ static void lost_effect(tcn_broker *b, const void *data, tcn_bytes tail)
 static tcn_err renew_epoch(tcn_broker *b, const char *node, opened *ret_opened)
 {
     tcn_meta meta;
-    tcn_alarm(b, "restored-from-backup", "%s has a cursor that this store never wrote", node);
+    tcn_alarm(b, TCN_EVENT_RESTORED_FROM_BACKUP, "%s has a cursor that this store never wrote",
+              node);
     if (b->epoch_renewed)
         return TCN_OK;
     if (!tcn_claims_suffice_with(&b->lost, node, b->nodes)) {
@@ -218,8 +219,8 @@ static void watch_instance(tcn_broker *b, tcn_node *node, const tcn_id *instance
         return;
     if (tcn_id_equal(&node->instance_before, instance) && !tcn_id_is_zero(instance) &&
         b->mono.ms - node->before_since.ms < TCN_CLONE_MS)
-        tcn_alarm(b, "clone-suspected", "two instances of %s take turns: is its key used twice?",
-                  node->name);
+        tcn_alarm(b, TCN_EVENT_CLONE_SUSPECTED,
+                  "two instances of %s take turns: is its key used twice?", node->name);
     node->instance_before = node->instance;
     node->before_since = b->mono;
     node->instance = *instance;

@@ -93,8 +93,8 @@ tcn_err tcn_ledger_receipt(tcn_call *call)
         !tcn_id_equal(&call->wire->receipt.epoch, &b->epoch) || at.seq <= link->acked.seq)
         return TCN_OK;
     if (at.seq > link->framed) {
-        tcn_log_line(b, TCN_LOG_WARNING, "receipt-ahead", "%s receipts %llu of %s, sent is %llu",
-                     node->name, (unsigned long long)at.seq, tcn_lane_text(link->lane),
+        tcn_log_line(b, TCN_EVENT_RECEIPT_AHEAD, "%s receipts %llu of %s, sent is %llu", node->name,
+                     (unsigned long long)at.seq, tcn_lane_text(link->lane),
                      (unsigned long long)link->framed);
         return TCN_OK;
     }
@@ -279,8 +279,8 @@ static tcn_err reject_row(tcn_call *call, const tcn_id *id, tcn_err error)
         return tcn_spoils(err) ? err : TCN_OK;
     tcn_key key = tcn_key_id_name('E', id, call->session->member);
     uint64_t row[2] = {error, (uint64_t)call->b->now.unix_ms};
-    tcn_alarm(call->b, "rejected", "%s refuses %s of %s: %s", call->session->member, index.handle,
-              index.publisher, tcn_err_word(error));
+    tcn_alarm(call->b, TCN_EVENT_REJECTED, "%s refuses %s of %s: %s", call->session->member,
+              index.handle, index.publisher, tcn_err_word(error));
     return tcn_db_put_u64s(call->b, &key, row, 2);
 }
 
@@ -352,7 +352,7 @@ tcn_err tcn_ledger_ack(tcn_call *call)
     if (tcn_spoils(verdict))
         return verdict;
     if (verdict != TCN_OK)
-        tcn_log_line(b, TCN_LOG_WARNING, "ack-refused", "%s: %s %s", call->session->member,
+        tcn_log_line(b, TCN_EVENT_ACK_REFUSED, "%s: %s %s", call->session->member,
                      tcn_err_text(verdict), fault.text);
     tcn_wire ok = {.op = TCN_OP_ACK_OK};
     ok.ack_ok.id = peeked.alert;

@@ -95,7 +95,7 @@ void tcn_session_end(tcn_broker *b, tcn_peer peer)
 void tcn_session_close(tcn_broker *b, tcn_session *session, const char *why)
 {
     tcn_peer peer = session->peer;
-    tcn_log_line(b, TCN_LOG_INFO, "session-closed", "%s, peer %llu: %s", session->member,
+    tcn_log_line(b, TCN_EVENT_SESSION_CLOSED, "%s, peer %llu: %s", session->member,
                  (unsigned long long)peer, why);
     b->ports.net.close(b->ports.net.self, peer);
     tcn_session_end(b, peer);

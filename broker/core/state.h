@@ -12,6 +12,7 @@
 #include "entitlement.h"
 #include "keys.h"
 #include "libtocsin/wire.h"
+#include "log_events.h"
 #include "records.h"
 
 typedef struct tcn_class tcn_class;
@@ -240,11 +241,16 @@ static inline bool tcn_card_counts(const tcn_broker *b, const tcn_card *card)
     return tcn_card_is_valid(card, tcn_trust_now(b));
 }
 
-void tcn_log_line(tcn_broker *b, tcn_level level, const char *event, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-/* Logs a warning and keeps it for STATUS; the same text once. */
-void tcn_alarm(tcn_broker *b, const char *event, const char *format, ...)
+/* ---- telling the operator ---- */
+
+void tcn_log_line(tcn_broker *b, tcn_event event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Logs it and keeps it for STATUS; the same text once. event: one of TCN_ALARM_TABLE. */
+void tcn_alarm(tcn_broker *b, tcn_event event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Appends to the bounded audit trail, in the open transaction, and logs. */
+TCN_CHECKED tcn_err tcn_audit(tcn_broker *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ---- store, in the open transaction ---- */
 
@@ -273,8 +279,5 @@ TCN_CHECKED tcn_err tcn_db_put_u64s(tcn_broker *b, const tcn_key *key, const uin
 TCN_CHECKED tcn_err tcn_db_raw(tcn_broker *b, const tcn_key *key, tcn_bytes *ret_bytes);
 TCN_CHECKED tcn_err tcn_db_put_raw(tcn_broker *b, const tcn_key *key, tcn_bytes bytes);
 TCN_CHECKED tcn_err tcn_db_id(tcn_broker *b, const tcn_key *key, tcn_id *ret_id);
-/* Appends to the bounded audit trail, and logs. */
-TCN_CHECKED tcn_err tcn_audit(tcn_broker *b, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 #endif

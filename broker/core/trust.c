@@ -227,7 +227,8 @@ void tcn_trust_adopt(tcn_broker *b)
     tcn_node **table = calloc(next->rows + 1, sizeof(tcn_node *));
     if (table == NULL) {
         /* What was narrowed is cut already; the shell hears that the version did not change. */
-        tcn_alarm(b, "trust-not-adopted", "out of memory for roster %llu: restart the broker",
+        tcn_alarm(b, TCN_EVENT_TRUST_NOT_ADOPTED,
+                  "out of memory for roster %llu: restart the broker",
                   (unsigned long long)tcn_roster_version(next->roster));
         while (b->sessions != NULL)
             tcn_session_close(b, b->sessions, "no memory for the new roster");
@@ -244,7 +245,7 @@ void tcn_trust_adopt(tcn_broker *b)
     for (size_t i = 0; i < tcn_roster_members(b->roster); i++)
         b->compromised |= tcn_roster_member(b->roster, i)->state == TCN_MEMBER_COMPROMISED;
     tcn_claims_drop(&b->stale, tcn_roster_version(b->roster));
-    tcn_log_line(b, TCN_LOG_NOTICE, "trust", "version %llu in force, %zu members, %zu nodes",
+    tcn_log_line(b, TCN_EVENT_TRUST, "version %llu in force, %zu members, %zu nodes",
                  (unsigned long long)tcn_roster_version(b->roster), tcn_roster_members(b->roster),
                  b->nodes);
     push(b);
@@ -364,7 +365,7 @@ static void adopt_effect(tcn_broker *b, const void *data, tcn_bytes tail)
 tcn_err tcn_trust_apply(tcn_broker *b, tcn_roster *roster)
 {
     if (tcn_roster_version(roster) <= tcn_roster_version(b->roster)) {
-        tcn_log_line(b, TCN_LOG_WARNING, "trust-old", "version %llu is not above %llu: ignored",
+        tcn_log_line(b, TCN_EVENT_TRUST_OLD, "version %llu is not above %llu: ignored",
                      (unsigned long long)tcn_roster_version(roster),
                      (unsigned long long)tcn_roster_version(b->roster));
         return TCN_OK;
@@ -389,10 +390,11 @@ void tcn_trust_refused(tcn_broker *b, tcn_roster *roster)
         err = tcn_effect_add(b, TCN_RANK_MEMORY, due_effect, TCN_EFFECT_DATA(due), TCN_NO_TAIL);
     if (err != TCN_OK) {
         tcn_trust_forget(b);
-        tcn_alarm(b, "trust-not-adopted", "roster %llu: %s: restart the broker",
+        tcn_alarm(b, TCN_EVENT_TRUST_NOT_ADOPTED, "roster %llu: %s: restart the broker",
                   (unsigned long long)tcn_roster_version(roster), tcn_err_text(err));
         return;
     }
-    tcn_alarm(b, "trust-not-stored", "roster %llu is in force, but the store is full: free disk",
+    tcn_alarm(b, TCN_EVENT_TRUST_NOT_STORED,
+              "roster %llu is in force, but the store is full: free disk",
               (unsigned long long)tcn_roster_version(roster));
 }

@@ -30,7 +30,7 @@ static tcn_err void_one(tcn_broker *b, const tcn_id *id, const char *member, tcn
     if (strcmp(index.author, member) != 0 || index.state == TCN_STATE_VOIDED ||
         (index.created.unix_ms < since.unix_ms && index.accepted.unix_ms < since.unix_ms))
         return TCN_OK;
-    tcn_log_line(b, TCN_LOG_NOTICE, "voided", "%s of %s: its author was compromised", index.handle,
+    tcn_log_line(b, TCN_EVENT_VOIDED, "%s of %s: its author was compromised", index.handle,
                  index.publisher);
     if (index.state == TCN_STATE_HELD)
         return tcn_held_drop(b, id, &index, TCN_STATE_VOIDED);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "core/log_events.h"
 #include "libtocsin/home.h"
 #include "libtocsin/os/lockfile.h"
 #include "libtocsin/os/process.h"
@@ -20,6 +21,7 @@ static const char usage[] =
     "  -H, --home DIR        the member's home (default: $TOCSIN_HOME, else ~/.config/tocsin)\n"
     "      --check           look for what would keep it from starting, and end\n"
     "      --print-config    print agent.conf with each setting explained, and end\n"
+    "      --print-events    print every line that it logs, what it means and what to do, and end\n"
     "      --version\n"
     "      --help\n"
     "\n"
@@ -32,13 +34,23 @@ typedef struct {
     int code; /* what to end with; -1: go on */
 } arguments;
 
+static void print_events(void)
+{
+    size_t count;
+    const tcn_log_event *events = tcn_agent_events(&count);
+    tcn_log_events_print(stdout, events, count);
+}
+
 static arguments read_arguments(int argc, char **argv)
 {
-    enum { CHECK = 256, PRINT, VERSION, HELP };
-    static const struct option options[] = {
-        {"home", required_argument, NULL, 'H'},     {"check", no_argument, NULL, CHECK},
-        {"print-config", no_argument, NULL, PRINT}, {"version", no_argument, NULL, VERSION},
-        {"help", no_argument, NULL, HELP},          {NULL, 0, NULL, 0}};
+    enum { CHECK = 256, PRINT, EVENTS, VERSION, HELP };
+    static const struct option options[] = {{"home", required_argument, NULL, 'H'},
+                                            {"check", no_argument, NULL, CHECK},
+                                            {"print-config", no_argument, NULL, PRINT},
+                                            {"print-events", no_argument, NULL, EVENTS},
+                                            {"version", no_argument, NULL, VERSION},
+                                            {"help", no_argument, NULL, HELP},
+                                            {NULL, 0, NULL, 0}};
     arguments args = {.code = -1};
     int option;
     while (args.code < 0 && (option = getopt_long(argc, argv, "H:h", options, NULL)) != -1) {
@@ -47,6 +59,10 @@ static arguments read_arguments(int argc, char **argv)
         case CHECK: args.check = true; break;
         case PRINT:
             tcn_config_print_defaults(stdout, &tcn_agent_config_table);
+            args.code = EXIT_OK;
+            break;
+        case EVENTS:
+            print_events();
             args.code = EXIT_OK;
             break;
         case VERSION:

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "core/log_events.h"
 #include "libtocsin/curve.h"
 #include "libtocsin/file.h"
 #include "libtocsin/home.h"
@@ -66,18 +67,17 @@ static uint64_t now_ms(const tcn_agent_server *s)
     return s->clock.mono(s->clock.self).ms;
 }
 
-static void say(const tcn_agent_server *s, tcn_level level, const char *event, const char *format,
-                ...) __attribute__((format(printf, 4, 5)));
+static void say(const tcn_agent_server *s, tcn_agent_event event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-static void say(const tcn_agent_server *s, tcn_level level, const char *event, const char *format,
-                ...)
+static void say(const tcn_agent_server *s, tcn_agent_event event, const char *format, ...)
 {
     char text[512];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    s->log.line(s->log.self, level, event, text);
+    tcn_log_event_write(&s->log, tcn_agent_event_of(event), text);
 }
 
 /* ---- the net port: links and local clients, told apart by their numbers ---- */
@@ -140,7 +140,7 @@ static tcn_err open_state(tcn_agent_server *s, tcn_fault *fault)
     if (err == TCN_OK)
         err = tcn_body_files_open(state, BODY_QUEUE_BYTES, &s->bodies, fault);
     if (err == TCN_OK && !tcn_store_lmdb_has_ballast(s->store) && settings->ballast_bytes > 0)
-        say(s, TCN_LOG_WARNING, "no-ballast", "the disk has no room for the ballast: free some");
+        say(s, TCN_AGENT_EVENT_NO_BALLAST, "the disk has no room for the ballast: free some");
     return err;
 }
 
@@ -337,7 +337,7 @@ static void tend(tcn_agent_server *s)
         every_ms = s->options.notify->watchdog_ms / 2;
     s->tend_at_ms = now_ms(s) + every_ms;
     if (tcn_store_lmdb_take_ballast_released(s->store))
-        say(s, TCN_LOG_ERROR, "ballast-released",
+        say(s, TCN_AGENT_EVENT_BALLAST_RELEASED,
             "the disk is full: the ballast was given up, so that emergencies still have room; "
             "free some space");
     if (s->tends % STORE_TENDS == 0)
@@ -361,9 +361,9 @@ static void reload(tcn_agent_server *s)
     if (tcn_agent_settings_read(s->options.home, &settings, &fault) == TCN_OK) {
         s->options.log->least = (tcn_level)settings.log_level;
         tcn_agent_settings_fini(&settings);
-        say(s, TCN_LOG_NOTICE, "config-read", "log-level is in force; the rest needs a restart");
+        say(s, TCN_AGENT_EVENT_CONFIG_READ, "log-level is in force; the rest needs a restart");
     } else {
-        say(s, TCN_LOG_ERROR, "config-refused", "%s; the settings stay as they are", fault.text);
+        say(s, TCN_AGENT_EVENT_CONFIG_REFUSED, "%s; the settings stay as they are", fault.text);
     }
     (void)tcn_notify_ready(s->options.notify, NULL);
 }

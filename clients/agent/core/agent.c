@@ -356,7 +356,7 @@ static void refuse(void *core, size_t i, tcn_err err)
     tcn_agent *a = core;
     tcn_agent_note(a->next.error, err == TCN_FULL ? "the store is full: alerts wait at the broker"
                                                   : "nothing can be stored: out of memory");
-    tcn_agent_log(a, TCN_LOG_ERROR, "not-stored", "%s", tcn_err_text(err));
+    tcn_agent_log(a, TCN_AGENT_EVENT_NOT_STORED, "%s", tcn_err_text(err));
     if (!a->in_jobs)
         refuse_input(a, &a->inputs[i], err);
     else if (a->job[i].kind == TCN_JOB_PARKED)
@@ -394,7 +394,8 @@ static void pump(tcn_agent *a)
     tcn_wall settled;
     if (a->is_damaged) {
         tcn_agent_note(a->now.error, "the store has damaged records");
-        a->ports.log.line(a->ports.log.self, TCN_LOG_ERROR, "record-damaged", a->now.error);
+        tcn_log_event_write(&a->ports.log, tcn_agent_event_of(TCN_AGENT_EVENT_RECORD_DAMAGED),
+                            a->now.error);
         a->is_damaged = false;
     }
     a->next = a->now;

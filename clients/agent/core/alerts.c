@@ -44,7 +44,7 @@ static tcn_err reject(tcn_agent *a, unsigned link, tcn_bytes envelope, tcn_err e
         tcn_id_text(&alert.meta.id, id);
         stored = tcn_agent_outbox_reject(a, broker, &alert.meta.id, err);
     }
-    tcn_agent_log(a, TCN_LOG_WARNING, "alert-rejected", "%s from %s: %s: %s", id, broker,
+    tcn_agent_log(a, TCN_AGENT_EVENT_ALERT_REJECTED, "%s from %s: %s: %s", id, broker,
                   tcn_err_word(err), text);
     return stored;
 }

@@ -271,10 +271,11 @@ tcn_err tcn_agent_cache_add(tcn_agent *a, const tcn_trust_view *view, const tcn_
     if (err == TCN_OK)
         err = apply_references(a, meta);
     tcn_id_text(&meta->id, id);
-    tcn_agent_log(a, meta->lane == TCN_LANE_EMERGENCY ? TCN_LOG_NOTICE : TCN_LOG_INFO,
-                  "alert-cached", "%s %.*s by %.*s", id, (int)meta->handle.len,
-                  (const char *)meta->handle.ptr, (int)meta->publisher.len,
-                  (const char *)meta->publisher.ptr);
+    tcn_agent_log(a,
+                  meta->lane == TCN_LANE_EMERGENCY ? TCN_AGENT_EVENT_EMERGENCY_CACHED
+                                                   : TCN_AGENT_EVENT_ALERT_CACHED,
+                  "%s %.*s by %.*s", id, (int)meta->handle.len, (const char *)meta->handle.ptr,
+                  (int)meta->publisher.len, (const char *)meta->publisher.ptr);
     return err;
 }
 

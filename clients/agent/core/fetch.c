@@ -192,7 +192,7 @@ tcn_err tcn_agent_fetch_failed(tcn_agent *a, const tcn_id *id, tcn_err error)
         fetch.tries++;
     fetch.retry_at.unix_ms =
         a->wall.unix_ms + (int64_t)(wait < BACKOFF_MOST_MS ? wait : BACKOFF_MOST_MS);
-    tcn_agent_log(a, TCN_LOG_WARNING, "body-missing", "%s: %s, try %u", text, tcn_err_word(error),
+    tcn_agent_log(a, TCN_AGENT_EVENT_BODY_MISSING, "%s: %s, try %u", text, tcn_err_word(error),
                   fetch.tries);
     if (fetch.tries == TRIES_BEFORE_REPORT && (err = report(a, id, error)) != TCN_OK)
         return err;
@@ -235,7 +235,7 @@ tcn_err tcn_agent_fetch_blob(tcn_agent *a, const tcn_blob_done *done)
     tcn_id_text(&done->id, text);
     switch (done->err) {
     case TCN_OK:
-        tcn_agent_log(a, TCN_LOG_INFO, "body-cached", "%s", text);
+        tcn_agent_log(a, TCN_AGENT_EVENT_BODY_CACHED, "%s", text);
         err = tcn_agent_cache_body_here(a, &done->id);
         break;
     case TCN_HASH_MISMATCH: err = tcn_agent_fetch_failed(a, &done->id, done->err); break;

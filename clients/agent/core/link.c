@@ -116,7 +116,7 @@ tcn_err tcn_agent_link_down(tcn_agent *a, unsigned link, const char *text)
     if (text && text[0] != '\0')
         tcn_agent_note(broker->error, "%s: %s", is_session(link) ? "session" : "emergency", text);
     if (before != TCN_LINK_DOWN)
-        tcn_agent_log(a, TCN_LOG_NOTICE, "link-down", "%s %s: %s", broker->name,
+        tcn_agent_log(a, TCN_AGENT_EVENT_LINK_DOWN, "%s %s: %s", broker->name,
                       is_session(link) ? "session" : "emergency", text ? text : "");
     return TCN_OK;
 }
@@ -163,8 +163,8 @@ static tcn_err take_welcome(tcn_agent *a, unsigned link, const tcn_wire_welcome 
     if (welcome->version != TCN_PROTOCOL_VERSION || l->hellos == 0 ||
         !tcn_bytes_equal(welcome->broker, tcn_bytes_str(broker->name))) {
         tcn_agent_note(broker->error, "its WELCOME is not one for us");
-        tcn_agent_log(a, TCN_LOG_ERROR, "welcome-refused",
-                      "%s answers with another name or version", broker->name);
+        tcn_agent_log(a, TCN_AGENT_EVENT_WELCOME_REFUSED, "%s answers with another name or version",
+                      broker->name);
         give_up(a, link, REFUSED_MS);
         return TCN_OK;
     }
@@ -178,7 +178,7 @@ static tcn_err take_welcome(tcn_agent *a, unsigned link, const tcn_wire_welcome 
                       : welcome->heartbeat_ms > TCN_MAX_HEARTBEAT_MS ? TCN_MAX_HEARTBEAT_MS
                                                                      : welcome->heartbeat_ms;
     if (l->state != TCN_LINK_SERVED)
-        tcn_agent_log(a, TCN_LOG_NOTICE, "link-up", "%s %s", broker->name,
+        tcn_agent_log(a, TCN_AGENT_EVENT_LINK_UP, "%s %s", broker->name,
                       is_session(link) ? "session" : "emergency");
     set_state(a, l, TCN_LINK_SERVED);
     l->ack_sent = 0;
@@ -205,7 +205,7 @@ static tcn_err take_generation(tcn_agent *a, unsigned link, uint64_t generation)
     place->generation = generation;
     for (unsigned lane = 0; lane < TCN_LANES; lane++)
         forget_cursor(place, lane);
-    tcn_agent_log(a, TCN_LOG_NOTICE, "generation", "%s sends everything again",
+    tcn_agent_log(a, TCN_AGENT_EVENT_GENERATION, "%s sends everything again",
                   a->next.broker[b].name);
     return tcn_agent_place_save(a, b);
 }
@@ -215,7 +215,7 @@ static void take_error(tcn_agent *a, unsigned link, tcn_err error, tcn_bytes tex
     tcn_agent_broker *broker = &a->next.broker[tcn_agent_link_broker(link)];
     tcn_agent_note(broker->error, "%s: %.*s", tcn_err_word(error), (int)text.len,
                    (const char *)text.ptr);
-    tcn_agent_log(a, TCN_LOG_WARNING, "broker-error", "%s: %s", broker->name, broker->error);
+    tcn_agent_log(a, TCN_AGENT_EVENT_BROKER_ERROR, "%s: %s", broker->name, broker->error);
     if (a->next.link[link].state != TCN_LINK_SERVED)
         give_up(a, link, REFUSED_MS);
 }
@@ -224,7 +224,7 @@ static void refuse_frame(tcn_agent *a, unsigned link)
 {
     tcn_agent_broker *broker = &a->next.broker[tcn_agent_link_broker(link)];
     tcn_agent_note(broker->error, "it sent a frame that is none");
-    tcn_agent_log(a, TCN_LOG_ERROR, "frame-refused", "%s sent a frame that is none", broker->name);
+    tcn_agent_log(a, TCN_AGENT_EVENT_FRAME_REFUSED, "%s sent a frame that is none", broker->name);
     give_up(a, link, REFUSED_MS);
 }
 

@@ -141,7 +141,7 @@ tcn_err tcn_agent_outbox_ack_ok(tcn_agent *a, unsigned link, const tcn_id *id, u
         tcn_id_text(id, text);
         tcn_agent_note(a->next.error, "%s refused the acknowledgment of %s: %s", broker, text,
                        tcn_err_word(error));
-        tcn_agent_log(a, TCN_LOG_ERROR, "ack-refused", "%s", a->next.error);
+        tcn_agent_log(a, TCN_AGENT_EVENT_ACK_REFUSED, "%s", a->next.error);
     }
     return err;
 }

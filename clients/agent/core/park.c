@@ -23,8 +23,7 @@ tcn_err tcn_agent_park(tcn_agent *a, unsigned link, const tcn_wire *wire, uint64
     size_t alerts = wire->alerts.alerts.count;
     if (s->parked_alerts + alerts > TCN_MAX_PARKED ||
         s->parked_bytes + frame.len > TCN_AGENT_PARKED_BYTES) {
-        tcn_agent_log(a, TCN_LOG_WARNING, "park-full", "alerts wait for trust version %" PRIu64,
-                      need);
+        tcn_agent_log(a, TCN_AGENT_EVENT_PARK_FULL, "alerts wait for trust version %" PRIu64, need);
         tcn_agent_link_gap(a, link, wire->alerts.lane, OVERFLOW_MS);
         return TCN_OK;
     }

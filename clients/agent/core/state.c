@@ -209,26 +209,20 @@ void tcn_agent_note(char ret_text[static TCN_AGENT_TEXT], const char *format, ..
     va_end(args);
 }
 
-/* bytes: event, NUL, text, NUL. */
 static void write_line(tcn_agent *a, tcn_agent_effect *effect)
 {
-    const char *event = (const char *)effect->bytes;
-    const char *text = event + strlen(event) + 1;
-    a->ports.log.line(a->ports.log.self, (tcn_level)effect->number, event, text);
+    tcn_log_event_write(&a->ports.log, tcn_agent_event_of((tcn_agent_event)effect->number),
+                        (const char *)effect->bytes);
 }
 
-void tcn_agent_log(tcn_agent *a, tcn_level level, const char *event, const char *format, ...)
+void tcn_agent_log(tcn_agent *a, tcn_agent_event event, const char *format, ...)
 {
     char line[384];
-    size_t head = strlen(event) + 1;
-    TCN_REQUIRE(head < 64);
-    memcpy(line, event, head);
     va_list args;
     va_start(args, format);
-    format_line(line + head, sizeof line - head, format, args);
+    format_line(line, sizeof line, format, args);
     va_end(args);
-    tcn_agent_effect *effect =
-        tcn_agent_later(a, write_line, tcn_bytes_of(line, head + strlen(line + head) + 1));
+    tcn_agent_effect *effect = tcn_agent_later(a, write_line, tcn_bytes_of(line, strlen(line) + 1));
     if (effect) /* else a line is lost, nothing more */
-        effect->number = (uint64_t)level;
+        effect->number = (uint64_t)event;
 }

@@ -9,6 +9,7 @@
 #include "agent.h"
 #include "layout.h"
 #include "libtocsin/trust.h"
+#include "log_events.h"
 
 #define TCN_AGENT_LINKS (TCN_MAX_BROKERS * TCN_LANES)
 #define TCN_AGENT_BODIES 4 /* bodies under way at a time */
@@ -207,8 +208,8 @@ void tcn_agent_end_read(tcn_agent *a);
 /* Remembers what went wrong for status, neutralised and cut. */
 void tcn_agent_note(char ret_text[static TCN_AGENT_TEXT], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* One line in the log once the turn is committed. Event words are those of docs/operations.md. */
-void tcn_agent_log(tcn_agent *a, tcn_level level, const char *event, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* One line in the log once the turn is committed. */
+void tcn_agent_log(tcn_agent *a, tcn_agent_event event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -160,7 +160,7 @@ static tcn_err adopt(tcn_agent *a, tcn_bytes envelope, tcn_bundle *bundle)
     tcn_agent_bundle_drop(&a->bundle_next);
     a->bundle_next = bundle;
     a->next.error[0] = '\0';
-    tcn_agent_log(a, TCN_LOG_NOTICE, "trust-adopted", "trust version %" PRIu64, bundle->version);
+    tcn_agent_log(a, TCN_AGENT_EVENT_TRUST_ADOPTED, "trust version %" PRIu64, bundle->version);
     return TCN_OK;
 }
 
@@ -180,7 +180,7 @@ static tcn_err consider(tcn_agent *a, tcn_bytes envelope)
     if (err != TCN_OK) {
         tcn_agent_bundle_drop(&bundle);
         tcn_agent_note(a->next.error, "a trust bundle was not adopted: %s", fault.text);
-        tcn_agent_log(a, TCN_LOG_WARNING, "trust-refused", "%s: %s", tcn_err_word(err), fault.text);
+        tcn_agent_log(a, TCN_AGENT_EVENT_TRUST_REFUSED, "%s: %s", tcn_err_word(err), fault.text);
         return TCN_OK;
     }
     return adopt(a, envelope, bundle);
@@ -211,7 +211,7 @@ tcn_err tcn_agent_trust_piece(tcn_agent *a, unsigned link, const tcn_wire *wire)
         return TCN_OK;
     if (bytes.len == 0 || total > TCN_MAX_BUNDLE_BYTES || offset > total ||
         bytes.len > total - offset) {
-        tcn_agent_log(a, TCN_LOG_WARNING, "trust-refused", "a piece beyond the bundle's size");
+        tcn_agent_log(a, TCN_AGENT_EVENT_TRUST_REFUSED, "a piece beyond the bundle's size");
         return TCN_OK;
     }
     if (offset == 0 && bytes.len == total) {
@@ -329,11 +329,11 @@ tcn_err tcn_agent_card_take(tcn_agent *a, tcn_bytes envelope)
     case TCN_NO_MEMORY: return err;
     case TCN_OK:
         if (a->next.card_version != before)
-            tcn_agent_log(a, TCN_LOG_NOTICE, "card-adopted", "card version %" PRIu64,
+            tcn_agent_log(a, TCN_AGENT_EVENT_CARD_ADOPTED, "card version %" PRIu64,
                           a->next.card_version);
         return TCN_OK;
     default:
-        tcn_agent_log(a, TCN_LOG_WARNING, "card-refused", "%s: %s", tcn_err_word(err), fault.text);
+        tcn_agent_log(a, TCN_AGENT_EVENT_CARD_REFUSED, "%s: %s", tcn_err_word(err), fault.text);
         return TCN_OK;
     }
 }

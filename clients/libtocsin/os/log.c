@@ -127,3 +127,11 @@ const char *tcn_level_word(tcn_level level)
 {
     return (unsigned)level < LEVELS ? levels[level].word : "unknown";
 }
+
+void tcn_log_events_print(FILE *out, const tcn_log_event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)fprintf(out, "%s\t%s\t%s\t%s\n",
+                      events[i].is_alarm ? "alarm" : tcn_level_word(events[i].level),
+                      events[i].word, events[i].means, events[i].to_do);
+}

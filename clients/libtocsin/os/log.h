@@ -6,8 +6,9 @@
 #define TCN_OS_LOG_H
 
 #include <stdatomic.h>
+#include <stdio.h>
 
-#include "libtocsin/ports.h"
+#include "libtocsin/log_event.h"
 
 typedef struct {
     int fd;
@@ -25,5 +26,9 @@ tcn_log tcn_log_out_port(tcn_log_out *out); /* it borrows out, which must not mo
 /* "error", "warning", "notice", "info", "debug"; TCN_INVALID otherwise. */
 TCN_CHECKED tcn_err tcn_level_parse(const char *word, tcn_level *ret_level);
 const char *tcn_level_word(tcn_level level);
+
+/* A line for each: level ("alarm" for those that are), word, meaning and what to do, with a tab
+ * between. */
+void tcn_log_events_print(FILE *out, const tcn_log_event *events, size_t count);
 
 #endif
