@@ -50,6 +50,8 @@
       "if it is a member: is its card expired, is the newest roster here?")                        \
     X(INPUT_FAILED, WARNING, "input-failed", "an input could not be stored, and was refused",      \
       "free disk, or raise store-size")                                                            \
+    X(LOG_LIMITED, WARNING, "log-limited", "lines of one event came too often, and were left out", \
+      "")                                                                                          \
     X(MALFORMED, WARNING, "malformed", "a member sent a frame that is none, and was cut",          \
       "that member's software is not ours, or broken")                                             \
     X(MALFORMED_MESSAGE, WARNING, "malformed-message",                                             \

@@ -33,6 +33,8 @@
       "as the text says")                                                                          \
     X(CARD_REFUSED, WARNING, "card-refused", "a card that the broker sent does not verify",        \
       "tell the operator; the card held counts")                                                   \
+    X(LOG_LIMITED, WARNING, "log-limited", "lines of one event came too often, and were left out", \
+      "")                                                                                          \
     X(NO_BALLAST, WARNING, "no-ballast", "the disk has no room for the ballast", "free some disk") \
     X(PARK_FULL, WARNING, "park-full", "more alerts wait for newer trust than can be kept",        \
       "none is lost; tell the operator if the newer trust does not come")                          \
