@@ -2,7 +2,6 @@
 /* main.c - tocsin-broker: arguments, and the order in which a daemon gets on its feet. */
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "check.h"

@@ -2,7 +2,6 @@
 /* alert_queries.c - the questions about alerts: pending, alerts, envelope, resolve. */
 #include <string.h>
 
-#include "deliver.h"
 #include "held.h"
 #include "journal.h"
 #include "queries.h"

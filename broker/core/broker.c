@@ -3,7 +3,6 @@
  * means. */
 #include "broker.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +10,6 @@
 #include "fanout.h"
 #include "held.h"
 #include "ingest.h"
-#include "journal.h"
 #include "ledger.h"
 #include "libtocsin/turn.h"
 #include "nodes.h"

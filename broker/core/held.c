@@ -6,8 +6,6 @@
 
 #include "bodies.h"
 #include "deliver.h"
-#include "journal.h"
-#include "who.h"
 
 #define DAY_MS INT64_C(86400000)
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hello.c - HELLO: who speaks, which lanes of a node, and where its sending starts. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fanout.h"

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "deliver.h"
 #include "nodes.h"
 #include "who.h"
 

@@ -3,11 +3,9 @@
  * of it can be summed up. */
 #include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bodies.h"
 #include "fanout.h"
-#include "held.h"
 #include "journal.h"
 #include "nodes.h"
 #include "session.h"

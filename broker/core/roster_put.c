@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* roster_put.c - ROSTER_PUT: an operator hands over a trust file in pieces. It is gathered in
  * memory and given to the shell, which alone can verify and keep it (broker.h). One at a time. */
-#include <string.h>
 
 #include "trust.h"
 

@@ -8,7 +8,6 @@
 #include "fanout.h"
 #include "nodes.h"
 #include "session.h"
-#include "who.h"
 
 /* ---- telling ---- */
 

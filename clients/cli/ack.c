@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ack.c - tocsin ack: a person's answer to an alert, handed to the agent, which signs and keeps it
  * until a broker has it. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "libtocsin/text.h"

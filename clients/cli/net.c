@@ -4,10 +4,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "libtocsin/ack.h"
-#include "libtocsin/text.h"
 
 #define TIMEOUT_MS 15000
 

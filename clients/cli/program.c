@@ -11,7 +11,6 @@
 #include "fingerprint.h"
 #include "libtocsin/curve.h"
 #include "libtocsin/file.h"
-#include "libtocsin/text.h"
 #include "member_home.h"
 #include "membership.h"
 #include "out.h"

@@ -2,7 +2,6 @@
 /* roster.c - tocsin roster show, sign, export and import. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "fingerprint.h"
 #include "libtocsin/file.h"

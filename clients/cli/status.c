@@ -2,7 +2,6 @@
 /* status.c - tocsin status: how the agent beside is doing, or in other homes the broker. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "broker_status.h"

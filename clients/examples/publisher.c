@@ -4,7 +4,6 @@
  * HOME is a publisher's home as `tocsin member add` makes it. Build:
  *   cc publisher.c $(pkg-config --cflags --libs tocsin) */
 #include <stdio.h>
-#include <stdlib.h>
 #include <tocsin/client.h>
 
 static int fail(const char *what, const tocsin_error *error)

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "fields.h"
-#include "text.h"
 #include "topic.h"
 
 #define MARK_BYTES 17     /* a bstr of 16 with its head */

@@ -3,7 +3,6 @@
  * not interpreted but made again and compared: what differs in one bit is not Tocsin's. */
 #include "cose.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 

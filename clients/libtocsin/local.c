@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +16,6 @@
 
 #include "file.h"
 #include "home.h"
-#include "text.h"
 
 #define LENGTH_BYTES 4u
 #define READ_BYTES 65536u

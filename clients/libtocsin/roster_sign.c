@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "authority.h"
-#include "fields.h"
-#include "grants.h"
 #include "roster.h"
 
 #define ISSUER_ROLES (TCN_ROLE_PUBLISHER | TCN_ROLE_APPROVER | TCN_ROLE_BROKER)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* agent.c - founding and recovering, and one turn: apply, commit, settle, jobs, pump.
  * docs/decisions/0003-agent-core.md draws it. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +11,7 @@
 #include "inbox.h"
 #include "libtocsin/turn.h"
 #include "link.h"
-#include "outbox.h"
 #include "park.h"
-#include "reader.h"
 #include "request.h"
 #include "retain.h"
 #include "state.h"

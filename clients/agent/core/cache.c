@@ -5,7 +5,6 @@
 
 #include "libtocsin/cose.h"
 #include "link.h"
-#include "outbox.h"
 
 /* A target is at most EXPIRES_DAYS old when it still counts; a day for clocks that differ. */
 #define MENTION_MS ((TCN_MAX_EXPIRES_DAYS + 1) * INT64_C(86400000))

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "agent_time.h"
 #include "alerts.h"
 #include "fetch.h"
 #include "metrics.h"
