@@ -137,9 +137,9 @@ tcn_key tcn_key_accepted(tcn_wall accepted, const tcn_id *id)
     return key;
 }
 
-tcn_key tcn_key_waiting(const char *publisher, const tcn_id *id)
+tcn_key tcn_key_waiting(const char *author, const tcn_id *id)
 {
-    tcn_key key = tcn_key_name0('W', publisher);
+    tcn_key key = tcn_key_name0('W', author);
     add(&key, id->b, sizeof(id->b));
     return key;
 }

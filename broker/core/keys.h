@@ -10,7 +10,7 @@
  *   H id16                     held alert                 envelope
  *   P publisher 0 acc8 id16    a publisher's alerts       (one zero byte)
  *   O acc8 id16                all alerts, as accepted    (one zero byte)
- *   W publisher 0 id16         a publisher's held alerts  waiting u8
+ *   W author 0 id16            an author's held alerts    waiting u8
  *   I handle 0 publisher       handle in use              id16
  *   T due8 kind id16           timer                      (one zero byte)
  *   X id16                     tombstone                  payload hash32
@@ -59,7 +59,7 @@ bool tcn_key_checkpoint_node(tcn_bytes key, char ret_node[static TCN_MAX_NAME_CH
 tcn_key tcn_key_past(const char *node, uint64_t n);
 tcn_key tcn_key_of_publisher(const char *publisher, tcn_wall accepted, const tcn_id *id);
 tcn_key tcn_key_accepted(tcn_wall accepted, const tcn_id *id);
-tcn_key tcn_key_waiting(const char *publisher, const tcn_id *id);
+tcn_key tcn_key_waiting(const char *author, const tcn_id *id);
 tcn_key tcn_key_handle(tcn_bytes handle, const char *publisher);
 tcn_key tcn_key_timer(tcn_wall due, tcn_timer_kind kind, const tcn_id *id);
 tcn_key tcn_key_number(char prefix, uint64_t n); /* U */

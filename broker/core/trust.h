@@ -31,7 +31,7 @@ TCN_CHECKED tcn_err tcn_trust_roster_put(tcn_call *call);
 TCN_CHECKED tcn_err tcn_trust_greet(tcn_broker *b, const tcn_session *session);
 
 /* Writes what a node's terms are now; raises its generation if they became wider and keeps the old
- * ones if they became narrower. ret_node->terms views memory of the caller's terms. */
+ * ones if they became narrower. */
 typedef struct {
     const char *name;
     bool active;

@@ -25,10 +25,10 @@ typedef struct {
 /* ---- store: one ordered key-value space with one writer ----
  * Keys are 1..511 bytes (else TCN_INVALID), ordered by memcmp; values up to FRAME_BYTES (else
  * TCN_TOO_LARGE). All within begin..commit or begin..abort; begin never nests. Errors:
- *   TCN_NOT_FOUND  from get and next only
+ *   TCN_NOT_FOUND  from get and seek only
  *   TCN_FULL       map or disk full: the transaction is poisoned, only abort is allowed
  *   TCN_IO         the disk failed: poisoned; after a failed commit the owner stops and exits
- * Views returned by get and the cursor live until the next put, del, commit or abort. */
+ * Views returned by get and seek live until the next put, del, commit or abort. */
 typedef struct tcn_store_ops tcn_store_ops;
 typedef struct {
     const tcn_store_ops *ops;
@@ -43,8 +43,8 @@ struct tcn_store_ops {
     tcn_err (*put)(void *self, tcn_bytes key, tcn_bytes value);
     tcn_err (*del)(void *self, tcn_bytes key); /* TCN_OK also if it was not there */
     /* First entry with key >= from (forward), or last with key <= from (backward), and whose key
-     * starts with prefix. TCN_NOT_FOUND when there is none. To go on, call again with the key
-     * that was returned plus a zero byte (forward), or with previous returned (see store.h). */
+     * starts with prefix. TCN_NOT_FOUND when there is none. To go on forward, call again with
+     * the key that was returned and a zero byte behind it. */
     tcn_err (*seek)(void *self, tcn_bytes prefix, tcn_bytes from, bool backward, tcn_bytes *ret_key,
                     tcn_bytes *ret_value);
     tcn_err (*commit)(void *self); /* durable when TCN_OK (a write transaction) */
@@ -90,14 +90,13 @@ typedef struct {
 } tcn_blob;
 
 /* ---- net: frames to peers ----
- * A peer is a number that the shell gives a connection (routing id at the broker, link at the
- * agent); never reused within a process. */
+ * A peer is a number that the shell gives a connection. At the broker, and for local clients of the
+ * agent, it is never used again; at the agent each link to a broker has its own for good. */
 typedef uint64_t tcn_peer;
 
 typedef enum { TCN_SENT, TCN_SEND_FULL, TCN_SEND_GONE } tcn_send_result;
 
-/* A frame shared by many sends: made once, sent refcounted. The net port wraps it however its
- * transport likes (impl is the port's). */
+/* A frame shared by many sends: made once, sent refcounted. What is in it is the net port's. */
 typedef struct tcn_frame tcn_frame;
 
 typedef struct {

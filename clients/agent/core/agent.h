@@ -42,7 +42,7 @@ typedef enum {
     TCN_AGENT_LOCAL,     /* a local request (docs/protocol.md §8), without its length */
     TCN_AGENT_LOCAL_GONE,
     TCN_AGENT_BLOB,
-    TCN_AGENT_DISK, /* text unused; free_bytes tells */
+    TCN_AGENT_DISK, /* the disk may have more room than before: look again */
     TCN_AGENT_TICK
 } tcn_agent_input_kind;
 
