@@ -77,6 +77,7 @@ void swarm_join(swarm *s)
                  "\"rss_before_kib\":%ld,\"rss_after_kib\":%ld,\"rss_per_node_kib\":%.1f}",
                  s->options.nodes, ms(span.at_ns), ms(span.broker_ns) / nodes,
                  ms(span.self_ns) / nodes, other, before, after, (double)(after - before) / nodes);
+    (void)fflush(stdout);
 }
 
 /* ---- one at a time ---- */
