@@ -12,8 +12,10 @@
 #include "ingest.h"
 #include "ledger.h"
 #include "libtocsin/turn.h"
+#include "link.h"
 #include "nodes.h"
 #include "queries.h"
+#include "roster_put.h"
 #include "session.h"
 #include "timers.h"
 #include "trust.h"
@@ -104,7 +106,7 @@ static tcn_err dispatch(tcn_call *call)
     case TCN_OP_METRICS: return metrics(call);
     case TCN_OP_QUERY: return tcn_query_answer(call);
     case TCN_OP_TRUST_GET: return tcn_trust_get(call);
-    case TCN_OP_ROSTER_PUT: return tcn_trust_roster_put(call);
+    case TCN_OP_ROSTER_PUT: return tcn_roster_put(call);
     default: /* what only a broker says */
         return tcn_say_error(call->b, call->in->peer, TCN_MALFORMED,
                              "this frame is for a broker to send");
@@ -118,7 +120,7 @@ static void wake_full(tcn_broker *b, const tcn_session *session)
         tcn_link *link = session->node->link[i];
         if (link != NULL && link->session == session && link->full) {
             link->full = false;
-            tcn_fanout_wake(b, link);
+            tcn_link_wake(b, link);
         }
     }
 }

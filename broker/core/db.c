@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* db.c - reading and writing records in the open transaction. */
+/* db.c - see db.h. */
+#include "db.h"
+
 #include "state.h"
 
 /* ---- raw ---- */

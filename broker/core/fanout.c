@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link.h"
 #include "session.h"
 #include "who.h"
 
@@ -326,7 +327,7 @@ static void serve(run *r, tcn_link *link)
         return;
     if (r->records >= RECORDS_A_RUN && !r->broken) {
         b->again = true; /* only our own bound: go on in the next turn */
-        tcn_fanout_wake(b, link);
+        tcn_link_wake(b, link);
         return;
     }
     link->full = true;
@@ -344,7 +345,7 @@ void tcn_fanout_run(tcn_broker *b, tcn_lane which)
         return;
     if (lane->grew) {
         for (tcn_link *link = lane->links; link != NULL; link = link->next)
-            tcn_fanout_wake(b, link);
+            tcn_link_wake(b, link);
         lane->grew = false;
     }
     tcn_link *link = lane->work;
@@ -368,7 +369,7 @@ void tcn_fanout_retry(tcn_broker *b)
             if (!link->full)
                 continue;
             link->full = false;
-            tcn_fanout_wake(b, link);
+            tcn_link_wake(b, link);
         }
     }
 }

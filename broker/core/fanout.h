@@ -31,8 +31,6 @@ void tcn_batch_unref(tcn_broker *b, tcn_batch *batch);
 
 /* Serves one lane. */
 void tcn_fanout_run(tcn_broker *b, tcn_lane lane);
-/* There may be something to do for this link. */
-void tcn_fanout_wake(tcn_broker *b, tcn_link *link);
 /* The transport may take more again: every link that was full. */
 void tcn_fanout_retry(tcn_broker *b);
 /* At the end of settle: frames shared within the turn go back to the net port. */
@@ -42,16 +40,5 @@ void tcn_fanout_free(tcn_broker *b);
 
 /* Is ALERTS sent and SUBMIT taken at all? Not while members hold newer trust than we. */
 bool tcn_is_serving(const tcn_broker *b);
-
-/* ---- links ---- */
-
-/* A session begins to serve a link from start. */
-void tcn_link_open(tcn_broker *b, tcn_link *link, tcn_session *session, tcn_mark start);
-void tcn_link_close(tcn_broker *b, tcn_link *link);
-/* A node that waits for it hears of its new generation and starts anew from the floor, once nothing
- * is in flight to it: a receipt of what was sent before must not pass for one of what follows. */
-void tcn_fanout_regenerate(tcn_broker *b, tcn_node *node);
-/* A receipt to seq: what was sent up to there is not in flight any more. */
-void tcn_link_landed(tcn_broker *b, tcn_link *link, tcn_mark at);
 
 #endif

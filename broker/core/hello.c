@@ -5,6 +5,8 @@
 #include "fanout.h"
 #include "journal.h"
 #include "ledger.h"
+#include "link.h"
+#include "node_record.h"
 #include "nodes.h"
 #include "session.h"
 #include "trust.h"
@@ -189,7 +191,7 @@ static tcn_err open_node(tcn_call *call, const tcn_card *card, opened *ret_opene
                               .terms = &terms,
                               .instance = &hello->instance,
                               .found = true};
-    tcn_err err = tcn_trust_node_change(b, &change, &ret_opened->changed);
+    tcn_err err = tcn_node_record_change(b, &change, &ret_opened->changed);
     ret_opened->session->node = node;
     return err == TCN_OK ? place_node(call, node, ret_opened) : err;
 }
@@ -286,7 +288,7 @@ static void opened_effect(tcn_broker *b, const void *data, tcn_bytes tail)
         return;
     }
     if (node->regenerate) /* a lane that moved here has nothing in flight any more */
-        tcn_fanout_regenerate(b, node);
+        tcn_node_regenerate(b, node);
     if (o.changed.widened) {
         /* This session was told in WELCOME; the node's other one was not. */
         for (int i = 0; i < TCN_LANES; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fanout.h"
+#include "link.h"
 #include "who.h"
 
 enum {

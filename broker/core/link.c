@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link.c - one lane to one node: its place, what is in flight, and the lists it stands in. */
+/* link.c - see link.h. */
+#include "link.h"
+
 #include "fanout.h"
 
-void tcn_fanout_wake(tcn_broker *b, tcn_link *link)
+void tcn_link_wake(tcn_broker *b, tcn_link *link)
 {
     tcn_lane_state *lane = &b->lane[link->lane];
     if (link->waiting || link->session == NULL)
@@ -41,7 +43,7 @@ void tcn_link_open(tcn_broker *b, tcn_link *link, tcn_session *session, tcn_mark
     link->sent = link->framed = start.seq;
     link->acked = start;
     link->full = false;
-    tcn_fanout_wake(b, link);
+    tcn_link_wake(b, link);
 }
 
 void tcn_link_close(tcn_broker *b, tcn_link *link)
@@ -68,10 +70,10 @@ static void restart(tcn_broker *b, tcn_link *link)
     flight_clear(b, link);
     link->sent = link->framed = 0;
     link->acked = (tcn_mark){0, 0};
-    tcn_fanout_wake(b, link);
+    tcn_link_wake(b, link);
 }
 
-void tcn_fanout_regenerate(tcn_broker *b, tcn_node *node)
+void tcn_node_regenerate(tcn_broker *b, tcn_node *node)
 {
     tcn_session *told = NULL;
     for (int i = 0; i < TCN_LANES; i++)
@@ -100,6 +102,6 @@ void tcn_link_landed(tcn_broker *b, tcn_link *link, tcn_mark at)
     }
     link->acked = at;
     if (link->node->regenerate)
-        tcn_fanout_regenerate(b, link->node);
-    tcn_fanout_wake(b, link);
+        tcn_node_regenerate(b, link->node);
+    tcn_link_wake(b, link);
 }

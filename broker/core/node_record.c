@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node_record.c - what the store knows of a node: generation, terms, and terms it once had. */
+/* node_record.c - see node_record.h. */
+#include "node_record.h"
+
 #include <string.h>
 
-#include "trust.h"
-
-tcn_err tcn_trust_node_terms(tcn_broker *b, const char *name, tcn_terms *ret_terms)
+tcn_err tcn_node_record_terms(tcn_broker *b, const char *name, tcn_terms *ret_terms)
 {
     tcn_key key = tcn_key_name('D', name);
     tcn_bytes value;
@@ -106,8 +106,8 @@ static tcn_err record_put(tcn_broker *b, const char *name, const tcn_node_record
     return err == TCN_OK ? tcn_db_put(b, &key, packed) : err;
 }
 
-tcn_err tcn_trust_node_change(tcn_broker *b, const tcn_node_change *change,
-                              tcn_node_changed *ret_changed)
+tcn_err tcn_node_record_change(tcn_broker *b, const tcn_node_change *change,
+                               tcn_node_changed *ret_changed)
 {
     uint8_t encoded[TCN_TERMS_BYTES], old_bytes[TCN_TERMS_BYTES];
     size_t len = 0;

@@ -7,6 +7,7 @@
 
 #include "fanout.h"
 #include "ledger.h"
+#include "link.h"
 
 tcn_node *tcn_node_find(const tcn_broker *b, const char *name)
 {

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* roster_put.c - ROSTER_PUT: an operator hands over a trust file in pieces. It is gathered in
- * memory and given to the shell, which alone can verify and keep it (broker.h). One at a time. */
-
-#include "trust.h"
+/* roster_put.c - see roster_put.h. */
+#include "roster_put.h"
 
 typedef struct {
     tcn_peer peer;
     uint64_t req, total, offset;
-    char member[TCN_MAX_NAME_CHARS + 1];
 } piece;
 
 static void answer(tcn_broker *b, tcn_peer peer, uint64_t req, tcn_err error, const char *text)
@@ -52,7 +49,7 @@ static void piece_effect(tcn_broker *b, const void *data, tcn_bytes tail)
         answer(b, p->peer, p->req, TCN_OK, "");
 }
 
-tcn_err tcn_trust_roster_put(tcn_call *call)
+tcn_err tcn_roster_put(tcn_call *call)
 {
     tcn_fault fault = {.err = TCN_OK};
     piece p = {.peer = call->in->peer,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fanout.h"
+#include "link.h"
 
 static tcn_session **bucket_of(tcn_broker *b, tcn_peer peer)
 {
@@ -86,7 +87,7 @@ void tcn_session_end(tcn_broker *b, tcn_peer peer)
             tcn_link_close(b, node->link[i]);
     take_out(b, session);
     if (node != NULL && node->regenerate)
-        tcn_fanout_regenerate(b, node); /* its other lane need not wait for this one */
+        tcn_node_regenerate(b, node); /* its other lane need not wait for this one */
     if (b->roster_put.peer == peer && !b->roster_put.whole)
         tcn_buf_clear(&b->roster_put.bytes);
     free(session);

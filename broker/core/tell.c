@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tell.c - what the broker tells its operator: log lines, alarms, and the audit trail. */
+/* tell.c - see tell.h. */
+#include "tell.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

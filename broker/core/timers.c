@@ -8,6 +8,7 @@
 #include "ledger.h"
 #include "session.h"
 #include "trust.h"
+#include "voiding.h"
 
 enum { TIMERS_A_TICK = 64 };
 
@@ -94,7 +95,7 @@ tcn_err tcn_timers_tick(tcn_broker *b)
     if (err == TCN_OK && b->reconcile_due)
         err = tcn_trust_reconcile(b);
     if (err == TCN_OK && b->voiding)
-        err = tcn_trust_void_some(b);
+        err = tcn_void_some(b);
     if (err == TCN_OK && is_due(b->flush_at, b->mono))
         err = tcn_ledger_flush(b);
     return err == TCN_OK ? tcn_effect_add(b, TCN_RANK_MEMORY, tick_effect, TCN_NO_TAIL, TCN_NO_TAIL)

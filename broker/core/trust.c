@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "fanout.h"
+#include "link.h"
+#include "node_record.h"
 #include "nodes.h"
 #include "session.h"
 
@@ -85,7 +87,7 @@ static tcn_err prepare_row(tcn_broker *b, const tcn_card *card, size_t member)
     if (row->node != NULL) {
         subscriptions = &row->node->class->terms;
     } else {
-        tcn_err err = tcn_trust_node_terms(b, card->name, &stored);
+        tcn_err err = tcn_node_record_terms(b, card->name, &stored);
         if (tcn_spoils(err))
             return err;
         if (err == TCN_OK)
@@ -275,7 +277,7 @@ static void reconciled_effect(tcn_broker *b, const void *data, tcn_bytes tail)
     if (!r->changed.widened)
         return;
     node->regenerate = true;
-    tcn_fanout_regenerate(b, node);
+    tcn_node_regenerate(b, node);
 }
 
 static tcn_err reconcile_node(tcn_broker *b, const tcn_card *card, const tcn_class *class)
@@ -283,7 +285,7 @@ static tcn_err reconcile_node(tcn_broker *b, const tcn_card *card, const tcn_cla
     tcn_node_change change = {
         .name = card->name, .active = tcn_card_counts(b, card), .terms = &class->terms};
     reconciled r = {.name = ""};
-    tcn_err err = tcn_trust_node_change(b, &change, &r.changed);
+    tcn_err err = tcn_node_record_change(b, &change, &r.changed);
     if (err != TCN_OK || r.changed.generation == 0)
         return tcn_spoils(err) ? err : TCN_OK;
     memcpy(r.name, card->name, sizeof(r.name));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* voiding.c - marks the alerts of members that were compromised. Fan-out does not wait for this: it
- * asks the roster (who.h); the marks are for people, and for what is held. */
+/* voiding.c - see voiding.h. */
+#include "voiding.h"
+
 #include <string.h>
 
 #include "held.h"
-#include "trust.h"
 
 enum { ALERTS_A_TICK = 256 };
 
@@ -62,7 +62,7 @@ static tcn_err next_member(tcn_broker *b, char ret_name[static TCN_MAX_NAME_CHAR
     return err;
 }
 
-tcn_err tcn_trust_void_some(tcn_broker *b)
+tcn_err tcn_void_some(tcn_broker *b)
 {
     char name[TCN_MAX_NAME_CHARS + 1];
     tcn_wall since;

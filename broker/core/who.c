@@ -2,6 +2,7 @@
 /* who.c - see who.h. */
 #include "who.h"
 
+#include "node_record.h"
 #include "trust.h"
 
 bool tcn_node_is_valid(const tcn_broker *b, const tcn_node *node)

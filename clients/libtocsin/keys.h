@@ -49,7 +49,7 @@ void tcn_sign_from_seed(const uint8_t seed[static 32], tcn_sign_secret *ret_secr
 void tcn_sign_fini(tcn_sign_secret *secret);
 void tcn_sign_public_of(const tcn_sign_secret *secret, tcn_sign_public *ret_public);
 
-/* kid = SHA-256(public key)[0..16] (DESIGN §5). A program's id is the kid of its authority's key. */
+/* kid = SHA-256(public key)[0..16] (DESIGN §5). A program's id is that of its authority's key. */
 tcn_id tcn_kid(const tcn_sign_public *key);
 void tcn_sign(const tcn_sign_secret *secret, tcn_bytes message, tcn_signature *ret_signature);
 /* RFC 8032 §5.1.7 without the cofactor, and stricter, as libsodium does it: S beyond the order, and
