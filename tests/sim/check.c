@@ -250,11 +250,11 @@ static bool is_refusal_right(const sim *s, const sim_alert *a)
     switch (a->refused) {
     case TCN_REVOKED:
     case TCN_TLP_DENIED:
-    case TCN_VOIDED: return sim_is_doubtful(s, a);
+    case TCN_VOIDED: return sim_was_revoked(s, a) || sim_is_doubtful(s, a);
     case TCN_EXPIRED:
     case TCN_CONFLICT:        /* pruned meanwhile */
     case TCN_NOT_DELIVERABLE: /* dropped while it was held */
-        return sim_is_doubtful(s, a) || is_withdrawn(s, a) ||
+        return sim_was_revoked(s, a) || sim_is_doubtful(s, a) || is_withdrawn(s, a) ||
                a->expires < SIM_START + (int64_t)s->now;
     default: return false;
     }

@@ -165,14 +165,16 @@ static void dial(sim_agent *agent, unsigned lane)
 {
     sim *s = agent->proc.s;
     sim_link *link = &agent->link[lane];
-    if (link->conn != NULL || link->attempt_at > s->now)
-        return;
+    if (link->conn != NULL || link->attempt_at > s->now || link->tell_down)
+        return; /* its end is told before its next beginning */
     if (link->blocked_until <= s->now)
         link->conn = sim_conn_open(s, agent->member, (tcn_lane)lane);
     if (link->conn != NULL) {
         link->conn->agent = (unsigned)(agent - s->agent);
         link->tell_up = true;
         link->rounds = 0;
+        sim_trace(s, "  %s/%u#%llu is up", agent->proc.name, lane,
+                  (unsigned long long)link->conn->peer);
         return;
     }
     uint64_t pause = (uint64_t)250 << (link->rounds < 6 ? link->rounds : 6);

@@ -35,16 +35,20 @@ static bool any_matches(unsigned patterns, unsigned topic)
     return false;
 }
 
-bool sim_is_entitled(const sim *s, uint64_t version, unsigned member, const sim_alert *a)
+static bool is_entitled(const sim_card *card, unsigned member, unsigned subscribed,
+                        const sim_alert *a)
 {
-    const sim_card *card = sim_card_at(s, version, member);
-    unsigned subscribed = s->heard_subscribe[member];
     return card->name != NULL && (card->roles & TCN_ROLE_NODE) &&
            card->state == TCN_MEMBER_ACTIVE && card->clearance >= a->tlp &&
            any_matches(card->receive, a->topic) &&
            (subscribed == 0 || any_matches(subscribed, a->topic)) &&
            (a->communities == 0 || (a->communities & card->communities)) &&
            (a->audience == 0 || a->audience >> member & 1);
+}
+
+bool sim_is_entitled(const sim *s, uint64_t version, unsigned member, const sim_alert *a)
+{
+    return is_entitled(sim_card_at(s, version, member), member, s->heard_subscribe[member], a);
 }
 
 bool sim_may_have(const sim *s, uint64_t version, unsigned member, const sim_alert *a)
@@ -65,9 +69,12 @@ bool sim_may_have(const sim *s, uint64_t version, unsigned member, const sim_ale
 void sim_note_entitled(sim *s)
 {
     for (unsigned i = 0; i < s->alerts; i++)
-        for (unsigned m = 0; m < s->members && s->alert[i].handed_in; m++)
-            if (sim_is_entitled(s, s->broker.version, m, &s->alert[i]))
+        for (unsigned m = 0; m < s->members && s->alert[i].handed_in; m++) {
+            const sim_card *card = sim_card_at(s, s->broker.version, m);
+            if (is_entitled(card, m, s->heard_subscribe[m], &s->alert[i]) ||
+                is_entitled(card, m, s->told_subscribe[m], &s->alert[i]))
                 s->alert[i].entitled_once |= 1u << m;
+        }
 }
 
 /* ---- revocation ---- */
@@ -77,6 +84,16 @@ bool sim_is_voided(const sim *s, uint64_t version, const sim_alert *a)
     const sim_card *author = sim_card_at(s, version, a->author);
     return author->state == TCN_MEMBER_COMPROMISED &&
            (a->created >= author->since || a->handed_at >= author->since);
+}
+
+bool sim_was_revoked(const sim *s, const sim_alert *a)
+{
+    unsigned signers = 1u << a->author | 1u << a->publisher | a->approvals;
+    for (uint64_t version = 1; version <= s->versions; version++)
+        for (unsigned m = 0; m < s->members; m++)
+            if (signers >> m & 1 && sim_card_at(s, version, m)->state != TCN_MEMBER_ACTIVE)
+                return true;
+    return false;
 }
 
 static bool is_doubted_by(const sim *s, uint64_t version, const sim_alert *a)

@@ -16,6 +16,8 @@ bool sim_may_have(const sim *s, uint64_t version, unsigned member, const sim_ale
 bool sim_is_voided(const sim *s, uint64_t version, const sim_alert *a);
 /* Could any version so far say so, or doubt its author? Then nobody can demand that it arrives. */
 bool sim_is_doubtful(const sim *s, const sim_alert *a);
+/* Was anybody who signed it ever not active? Then the broker may have refused it. */
+bool sim_was_revoked(const sim *s, const sim_alert *a);
 /* When it ends: a cancel not before what it cancels. */
 int64_t sim_until(const sim *s, const sim_alert *a);
 /* An accepted cancel of it; NULL: none. */

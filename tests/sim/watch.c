@@ -42,6 +42,11 @@ static void heard_hello(sim *s, sim_conn *c, const tcn_wire_hello *hello)
     c->is_node = hello->mode == TCN_MODE_NODE;
     c->lanes = hello->lanes;
     c->hello_subscribe[c->hellos++] = subscribe;
+    if (c->is_node) {
+        sim_note_entitled(s);
+        s->told_subscribe[c->member] = subscribe;
+        sim_note_entitled(s);
+    }
 }
 
 static void heard_submit(sim *s, tcn_bytes envelope)
