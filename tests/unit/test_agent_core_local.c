@@ -432,6 +432,25 @@ static void test_many_acks_all_get_out(void **state)
     assert_int_equal(count, MANY);
 }
 
+/* TCN_MAX_OUTBOX of them by default; a few here, for time. */
+static void test_the_outbox_is_bounded(void **state)
+{
+    enum { MOST = 5 };
+    agent_rig *rig = *state;
+    rig->config.outbox = MOST;
+    rig_restart(rig);
+    rig_serve(rig);
+    for (unsigned i = 0; i <= MOST; i++) {
+        (void)give(rig, 1 + i, &(world_options){.publisher = "pub"});
+        if (i == 0) /* no ack gets out */
+            mem_net_set_peer(rig->ports.net, RIG_SESSION, MEM_PEER_FULL);
+        tcn_err expected = i < MOST ? TCN_OK : TCN_FULL;
+        assert_int_equal(rig_ack(rig, "last", TCN_ANSWER_SEEN).error, expected);
+    }
+    tcn_local_reply reply = rig_status(rig);
+    assert_int_equal(rig_number(&reply, 0, 10), MOST);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -450,6 +469,7 @@ int main(void)
         T(test_a_refused_ack_is_not_said_forever),
         T(test_an_ack_without_disk_is_no_ack),
         T(test_many_acks_all_get_out),
+        T(test_the_outbox_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ typedef struct {
     char (*subscribe)[TCN_MAX_TOPIC_CHARS + 1]; /* 0: everything granted */
     uint64_t keep_ms;                           /* alerts are removed so long after they expired */
     uint64_t fetch_reserve_bytes;               /* disk to leave free when fetching bodies */
+    unsigned outbox;                            /* acks that may wait; 0: OUTBOX */
 } tcn_agent_config;
 
 /* The identity: who we are and whom we trust. Secrets are copied and wiped at destroy. */

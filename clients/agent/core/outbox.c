@@ -47,10 +47,10 @@ tcn_err tcn_agent_outbox_ack(tcn_agent *a, const tcn_id *alert, tcn_ack *ack, tc
     tcn_err err = tcn_agent_record_load(a, alert, &before);
     if (err != TCN_OK)
         return err;
-    if (before.outbox == 0 && a->next.counts.outbox >= TCN_MAX_OUTBOX) {
+    unsigned most = a->config.outbox != 0 ? a->config.outbox : TCN_MAX_OUTBOX;
+    if (before.outbox == 0 && a->next.counts.outbox >= most) {
         *ret_refused =
-            tcn_fault_set(fault, TCN_FULL, "%u acknowledgments wait for a broker already",
-                          (unsigned)TCN_MAX_OUTBOX);
+            tcn_fault_set(fault, TCN_FULL, "%u acknowledgments wait for a broker already", most);
         return TCN_OK;
     }
     after = before;
