@@ -16,8 +16,6 @@
 #include "libtocsin/os/lockfile.h"
 #include "libtocsin/os/sys_clock.h"
 
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
-
 typedef struct {
     FILE *out;
     unsigned problems;
@@ -115,7 +113,7 @@ static void check_roster(report *r, const tcn_broker_home *home)
             "the trust of version %" PRIu64 " expired at %s; sign it anew: tocsin roster sign",
             tcn_roster_version(home->roster), text);
     else
-        say(r, expires.unix_ms - now.unix_ms < 30 * DAY_MS ? "warning" : "ok",
+        say(r, expires.unix_ms - now.unix_ms < 30 * TCN_DAY_MS ? "warning" : "ok",
             "trust version %" PRIu64 " with %zu members, until %s",
             tcn_roster_version(home->roster), tcn_roster_members(home->roster), text);
     size_t at = tcn_roster_find(home->roster, home->keys.name);

@@ -9,7 +9,6 @@
 
 #define MIB (INT64_C(1) << 20)
 #define GIB (INT64_C(1) << 30)
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define ENDPOINTS 4
 
 static tcn_err check_endpoint(const char *text, tcn_fault *fault)
@@ -77,8 +76,8 @@ static const tcn_config_option options[] = {
      .type = TCN_CONFIG_DURATION,
      .offset = FIELD(keep_ms),
      .preset = "90d",
-     .min = DAY_MS,
-     .max = 3660 * DAY_MS,
+     .min = TCN_DAY_MS,
+     .max = 3660 * TCN_DAY_MS,
      .what = "How long alerts stay after they expired, and with them who received them."},
     {.name = "io-threads",
      .type = TCN_CONFIG_INT,

@@ -12,8 +12,6 @@
 #include "libtocsin/home.h"
 #include "libtocsin/os/sys_clock.h"
 
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
-
 typedef struct {
     FILE *out;
     unsigned problems;
@@ -44,7 +42,7 @@ static void check_trust(report *r, const tcn_member_home *home, tcn_wall now)
             "the trust bundle of version %" PRIu64 " expired at %s; a broker may have a newer one",
             bundle->version, text);
     else
-        say(r, bundle->expires.unix_ms - now.unix_ms < 30 * DAY_MS ? "warning" : "ok",
+        say(r, bundle->expires.unix_ms - now.unix_ms < 30 * TCN_DAY_MS ? "warning" : "ok",
             "program %s, trust version %" PRIu64 ", until %s", bundle->program_name,
             bundle->version, text);
     if ((home->card.roles & TCN_ROLE_NODE) == 0)

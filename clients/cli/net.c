@@ -18,7 +18,7 @@ int tcn_net_open(const tcn_cli *cli, const tcn_args *args, tocsin_client **ret_c
     const char *timeout = tcn_args_get(args, "timeout"), *proxy = tcn_args_get(args, "proxy");
     int64_t timeout_ms = TIMEOUT_MS;
     if (timeout != NULL && (tcn_duration_parse(timeout, &timeout_ms) != TCN_OK ||
-                            timeout_ms < 100 || timeout_ms > 86400000))
+                            timeout_ms < 100 || timeout_ms > TCN_DAY_MS))
         return tcn_cli_usage(cli, "--timeout is a duration like 10s or 2m, not \"%s\"", timeout);
     if (tcn_cli_home(cli, home, &fault) != TCN_OK)
         return tcn_cli_fail(cli, &fault);

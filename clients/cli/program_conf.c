@@ -11,7 +11,6 @@
 #include "libtocsin/os/config.h"
 #include "libtocsin/text.h"
 
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 #define TEXT_BYTES 8192
 
 typedef struct {
@@ -96,21 +95,21 @@ static const tcn_config_option options[] = {
      .offset = FIELD(max_validity_ms),
      .preset = "366d",
      .min = 60 * 1000,
-     .max = TCN_MAX_EXPIRES_DAYS * DAY_MS,
+     .max = TCN_MAX_EXPIRES_DAYS * TCN_DAY_MS,
      .what = "The longest that an alert may stay in force."},
     {.name = "grace",
      .type = TCN_CONFIG_DURATION,
      .offset = FIELD(grace_ms),
      .preset = "30d",
      .min = 1,
-     .max = 3660 * DAY_MS,
+     .max = 3660 * TCN_DAY_MS,
      .what = "How long a node whose trust ran out still verifies emergencies, loudly marked."},
     {.name = "lifetime",
      .type = TCN_CONFIG_DURATION,
      .offset = FIELD(lifetime_ms),
      .preset = "366d",
      .min = 1,
-     .max = 3660 * DAY_MS,
+     .max = 3660 * TCN_DAY_MS,
      .what = "How long cards, roster and bundle are valid once signed; sign again before."},
     {.name = "max-body",
      .type = TCN_CONFIG_SIZE,

@@ -11,15 +11,14 @@
 
 #define ISSUER_LEAST_BYTES 48 /* an encoded issuer is longer: bounds what a count can allocate */
 #define ISSUER_ROLES (TCN_ROLE_PUBLISHER | TCN_ROLE_APPROVER | TCN_ROLE_BROKER)
-#define DAY_MS (UINT64_C(24) * 60 * 60 * 1000)
 
 void tcn_policy_default(tcn_policy *ret_policy)
 {
     *ret_policy = (tcn_policy){.approvals = 2,
-                               .max_validity_ms = 366 * DAY_MS,
-                               .grace_ms = 30 * DAY_MS,
+                               .max_validity_ms = 366 * TCN_DAY_MS,
+                               .grace_ms = 30 * TCN_DAY_MS,
                                .max_body_bytes = TCN_MAX_BODY_BYTES,
-                               .lifetime_ms = 366 * DAY_MS};
+                               .lifetime_ms = 366 * TCN_DAY_MS};
 }
 
 /* ---- issuers ---- */
@@ -261,7 +260,7 @@ static void put_brokers(const tcn_field_out *out)
     TCN_FIELD(tcn_policy, key, name, TCN_REQUIRED, kind, member, max)
 static const tcn_field policy_table[] = {
     P(1, "approvers", tcn_as_choice, approvals, TCN_MAX_SIGNATURES),
-    P(2, "longest validity", tcn_as_uint, max_validity_ms, TCN_MAX_EXPIRES_DAYS *DAY_MS),
+    P(2, "longest validity", tcn_as_uint, max_validity_ms, TCN_MAX_EXPIRES_DAYS *TCN_DAY_MS),
     P(3, "grace", tcn_as_uint, grace_ms, TCN_WALL_MAX_MS),
     P(4, "largest body", tcn_as_uint, max_body_bytes, TCN_MAX_BODY_BYTES_MAX),
     P(5, "lifetime", tcn_as_uint, lifetime_ms, TCN_WALL_MAX_MS),

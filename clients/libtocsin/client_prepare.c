@@ -10,8 +10,6 @@
 
 #include "topic.h"
 
-#define DAY_MS INT64_C(86400000)
-
 enum { ZSTD_LEVEL = 9, HANDLE_NAME_CHARS = 20, DEFAULT_DAYS = 7 };
 
 void tocsin_draft_init(tocsin_draft *ret_draft)
@@ -177,7 +175,7 @@ static int32_t fill_in(tocsin_client *client, tcn_manuscript *script, char *hand
     meta->publisher = tcn_bytes_str(client->home.card.name);
     meta->created = now;
     if (meta->expires.unix_ms == 0)
-        meta->expires.unix_ms = now.unix_ms + DEFAULT_DAYS * DAY_MS;
+        meta->expires.unix_ms = now.unix_ms + DEFAULT_DAYS * TCN_DAY_MS;
     if (meta->handle.len == 0) {
         make_handle(client->home.card.name, &meta->id, now, handle);
         meta->handle = tcn_bytes_str(handle);

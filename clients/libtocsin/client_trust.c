@@ -7,8 +7,6 @@
 
 #include "client_error.h"
 
-#define DAY_MS INT64_C(86400000)
-
 /* ---- homes ---- */
 
 static tcn_err from_broker_home(const tcn_broker_home *broker, tcn_member_home *home,
@@ -179,7 +177,7 @@ tcn_err tcn_trust_take_card(tcn_member_home *home, tcn_bytes envelope, tcn_fault
 tcn_wall tcn_trust_time(const tcn_member_home *home, int64_t broker_offset_ms, bool *ret_suspect)
 {
     tcn_wall now = tcn_now_wall();
-    *ret_suspect = broker_offset_ms > DAY_MS || broker_offset_ms < -DAY_MS;
+    *ret_suspect = broker_offset_ms > TCN_DAY_MS || broker_offset_ms < -TCN_DAY_MS;
     if (*ret_suspect)
         now.unix_ms -= broker_offset_ms;
     if (now.unix_ms < home->bundle.issued.unix_ms)

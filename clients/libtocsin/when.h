@@ -18,6 +18,7 @@ typedef struct {
 } tcn_mono;
 
 #define TCN_WALL_TEXT_SIZE 40
+#define TCN_DAY_MS INT64_C(86400000)
 
 /* RFC 3339 with milliseconds, UTC: "2026-01-31T12:00:00.000Z". Out of years 0001..9999: clamped. */
 void tcn_wall_utc(tcn_wall at, char ret_text[static TCN_WALL_TEXT_SIZE]);

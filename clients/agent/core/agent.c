@@ -20,7 +20,7 @@
 #define IDLE_MS 60000u /* a tick at least this often */
 #define ROUNDS 64u     /* of jobs in one turn; what is left waits for the next */
 #define REFUSED_MS 30000u
-#define KEEP_MOST_MS (UINT64_C(100) * 366 * 86400000)
+#define KEEP_MOST_MS (100 * 366 * (uint64_t)TCN_DAY_MS)
 
 /* ---- the store's own records ---- */
 

@@ -6,7 +6,7 @@
 #include "state.h"
 
 /* The wall clock and a broker differ by more than this: the wall clock is not believed. */
-#define TCN_AGENT_CLOCK_SLACK_MS INT64_C(86400000)
+#define TCN_AGENT_CLOCK_SLACK_MS TCN_DAY_MS
 
 /* max(wall clock, the held bundle's issued time), the broker's time instead of the wall clock when
  * they differ by more than a day. */

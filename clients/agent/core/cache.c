@@ -7,7 +7,7 @@
 #include "link.h"
 
 /* A target is at most EXPIRES_DAYS old when it still counts; a day for clocks that differ. */
-#define MENTION_MS ((TCN_MAX_EXPIRES_DAYS + 1) * INT64_C(86400000))
+#define MENTION_MS ((TCN_MAX_EXPIRES_DAYS + 1) * TCN_DAY_MS)
 
 static const uint8_t present = 1;
 
