@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "held.h"
 #include "journal.h"
 #include "who.h"

@@ -13,6 +13,7 @@
 #include "ledger.h"
 #include "libtocsin/turn.h"
 #include "link.h"
+#include "metrics.h"
 #include "nodes.h"
 #include "queries.h"
 #include "roster_put.h"
@@ -28,62 +29,11 @@ void tcn_broker_config_default(tcn_broker_config *ret_config)
         .reserve_bytes = UINT64_C(64) << 20,
         .body_reserve_bytes = UINT64_C(256) << 20,
         .window_bytes = TCN_MAX_WINDOW_BYTES,
-        .keep_ms = UINT64_C(30) * 86400000,
+        .keep_ms = 30 * TCN_DAY_MS,
     };
 }
 
-/* ---- calls ---- */
-
-tcn_err tcn_refuse(tcn_call *call, uint64_t req, const tcn_fault *fault)
-{
-    tcn_broker *b = call->b;
-    tcn_wire wire = {.op = TCN_OP_ANSWER};
-    wire.answer = (tcn_wire_answer){.req = req,
-                                    .error = fault->err,
-                                    .broker = tcn_bytes_str(b->config.name),
-                                    .text = tcn_bytes_str(fault->text)};
-    tcn_log_line(b, TCN_EVENT_REFUSED, "%s of %s: %s: %s", tcn_op_word(call->wire->op),
-                 call->session != NULL ? call->session->member : "?", tcn_err_word(fault->err),
-                 fault->text);
-    b->stats.refused++;
-    return tcn_say(b, call->rank, call->in->peer, &wire);
-}
-
-bool tcn_call_has_role(const tcn_call *call, unsigned roles)
-{
-    return (call->session->card->roles & roles) != 0 &&
-           tcn_card_counts(call->b, call->session->card);
-}
-
-tcn_node *tcn_node_of(const tcn_call *call)
-{
-    if (call->session->node != NULL)
-        return call->session->node;
-    return tcn_node_find(call->b, call->session->member);
-}
-
 /* ---- one input ---- */
-
-static void metrics_effect(tcn_broker *b, const void *data, tcn_bytes tail)
-{
-    tcn_node *node = tcn_node_find(b, data);
-    uint8_t *copy = NULL;
-    if (node == NULL || tcn_bytes_copy(tail, &copy) != TCN_OK)
-        return;
-    free(node->metrics);
-    node->metrics = copy;
-    node->metrics_len = tail.len;
-    node->metrics_at = b->now;
-}
-
-static tcn_err metrics(tcn_call *call)
-{
-    const char *member = call->session->member;
-    if (tcn_node_of(call) == NULL || call->wire->map.len > TCN_METRICS_BYTES)
-        return TCN_OK;
-    return tcn_effect_add(call->b, TCN_RANK_MEMORY, metrics_effect,
-                          tcn_bytes_of(member, strlen(member) + 1), call->wire->map);
-}
 
 static tcn_err pong(tcn_call *call)
 {
@@ -103,7 +53,7 @@ static tcn_err dispatch(tcn_call *call)
     case TCN_OP_REJECTED: return tcn_ledger_rejected(call);
     case TCN_OP_ACK: return tcn_ledger_ack(call);
     case TCN_OP_FETCH: return tcn_body_fetch(call);
-    case TCN_OP_METRICS: return metrics(call);
+    case TCN_OP_METRICS: return tcn_metrics_take(call);
     case TCN_OP_QUERY: return tcn_query_answer(call);
     case TCN_OP_TRUST_GET: return tcn_trust_get(call);
     case TCN_OP_ROSTER_PUT: return tcn_roster_put(call);

@@ -4,10 +4,11 @@
 
 #include <string.h>
 
+#include "alerts.h"
+#include "answer.h"
 #include "bodies.h"
 #include "deliver.h"
-
-#define DAY_MS INT64_C(86400000)
+#include "prune.h"
 
 tcn_trust_view tcn_view(const tcn_broker *b)
 {
@@ -52,7 +53,7 @@ static tcn_err waiting_put(tcn_broker *b, const tcn_submission *s, unsigned wait
 
 static tcn_wall lapse_at(const tcn_index *index)
 {
-    tcn_wall at = {index->accepted.unix_ms + TCN_MAX_HELD_DAYS * DAY_MS};
+    tcn_wall at = {index->accepted.unix_ms + TCN_MAX_HELD_DAYS * TCN_DAY_MS};
     return at.unix_ms < index->expires.unix_ms ? at : index->expires;
 }
 

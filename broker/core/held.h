@@ -39,11 +39,4 @@ TCN_CHECKED tcn_err tcn_held_forget(tcn_broker *b, const tcn_id *id, const tcn_i
 TCN_CHECKED tcn_err tcn_held_approve(tcn_call *call);
 TCN_CHECKED tcn_err tcn_held_timer(tcn_broker *b, const tcn_id *id, tcn_timer_kind kind);
 
-/* What an ANSWER says of an alert; views into index. */
-TCN_CHECKED tcn_err tcn_answer_fill(tcn_broker *b, const tcn_id *id, const tcn_index *index,
-                                    tcn_wire_answer *ret_answer);
-/* Queues an ANSWER that tells what became of an alert. */
-TCN_CHECKED tcn_err tcn_answer_alert(tcn_call *call, uint64_t req, const tcn_id *id,
-                                     const tcn_index *index);
-
 #endif

@@ -2,10 +2,10 @@
 /* timers.c - see timers.h. */
 #include "timers.h"
 
-#include "deliver.h"
 #include "fanout.h"
 #include "held.h"
 #include "ledger.h"
+#include "prune.h"
 #include "session.h"
 #include "trust.h"
 #include "voiding.h"
