@@ -134,7 +134,14 @@ static void forget_cursor(tcn_agent_place *place, unsigned lane)
     place->cursor[lane] = (tcn_mark){.seq = 0};
 }
 
-/* The broker begins below what we have: its past is another one now. */
+/* Does the broker begin below what the last HELLO said that we have? What came since then is not
+ * in its answer. */
+static bool begins_below(const tcn_agent_link *l, const tcn_wire_welcome *welcome, unsigned lane)
+{
+    return l->hellos == 0 && welcome->has_start[lane] && welcome->start[lane] < l->hello_seq[lane];
+}
+
+/* Where the broker begins below what we have, its past is another one now. */
 static tcn_err take_place(tcn_agent *a, unsigned link, const tcn_wire_welcome *welcome)
 {
     unsigned b = tcn_agent_link_broker(link);
@@ -144,8 +151,7 @@ static tcn_err take_place(tcn_agent *a, unsigned link, const tcn_wire_welcome *w
     place->epoch = welcome->epoch;
     place->generation = welcome->generation;
     for (unsigned lane = 0; lane < TCN_LANES; lane++)
-        if (is_other ||
-            (welcome->has_start[lane] && welcome->start[lane] < place->cursor[lane].seq))
+        if (is_other || begins_below(&a->next.link[link], welcome, lane))
             forget_cursor(place, lane);
     a->next.link[link].epoch = welcome->epoch;
     a->next.link[link].generation = welcome->generation;
@@ -393,6 +399,8 @@ static bool say_hello(tcn_agent *a, unsigned link)
     hello->software = tcn_bytes_str(a->config.version);
     if (!tcn_agent_link_send(a, link, &wire))
         return false;
+    for (unsigned lane = 0; lane < TCN_LANES; lane++)
+        a->now.link[link].hello_seq[lane] = broker->place.cursor[lane].seq;
     a->now.link[link].hellos++;
     a->now.link[link].hello_due = false;
     return true;

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* WELCOME answers the HELLO that was sent, while alerts go on arriving on the same link. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/agent_rig.h"
+
+static int setup(void **state)
+{
+    static agent_rig rig;
+    rig_init(&rig, 5);
+    *state = &rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_fini(*state);
+    return 0;
+}
+
+static void welcome_from(agent_rig *rig, uint64_t start)
+{
+    tcn_wire wire = {.op = TCN_OP_WELCOME,
+                     .welcome = {.version = 1,
+                                 .epoch = rig->epoch,
+                                 .generation = rig->generation,
+                                 .trust_version = world_bundle(rig->w)->version,
+                                 .time = rig->ports.wall,
+                                 .broker = tcn_bytes_str("broker"),
+                                 .heartbeat_ms = TCN_MAX_HEARTBEAT_MS,
+                                 .has_start = {true, true},
+                                 .start = {[TCN_LANE_BULK] = start},
+                                 .max_body_bytes = TCN_MAX_BODY_BYTES,
+                                 .window_bytes = TCN_MAX_WINDOW_BYTES}};
+    rig_frame(rig, RIG_SESSION, &wire);
+}
+
+static void take_alert(agent_rig *rig, uint64_t seq)
+{
+    world_alert alert = world_alert_make(rig->w, &(world_options){.publisher = "pub"});
+    rig_alert(rig, seq, &alert, TCN_LANE_BULK);
+}
+
+/* The emergency endpoint stays away, so session says HELLO again, with the cursor at 3. */
+static void say_hello_again(agent_rig *rig)
+{
+    tcn_wire wire;
+    rig_start(rig);
+    rig_open(rig, RIG_SESSION);
+    take_alert(rig, 3);
+    rig_pass(rig, 6000);
+    rig_expect(rig, RIG_SESSION, TCN_OP_HELLO, &wire);
+    assert_int_equal(wire.hello.cursor[TCN_LANE_BULK].seq, 3);
+}
+
+static tcn_mark next_cursor(agent_rig *rig)
+{
+    tcn_wire wire;
+    rig_down(rig, RIG_SESSION);
+    rig_up(rig, RIG_SESSION);
+    rig_expect(rig, RIG_SESSION, TCN_OP_HELLO, &wire);
+    return wire.hello.cursor[TCN_LANE_BULK];
+}
+
+static void test_what_came_since_hello_is_kept(void **state)
+{
+    agent_rig *rig = *state;
+    say_hello_again(rig);
+    take_alert(rig, 4);
+    welcome_from(rig, 3);
+    assert_int_equal(next_cursor(rig).seq, 4);
+}
+
+static void test_a_broker_that_begins_below_hello_has_another_past(void **state)
+{
+    agent_rig *rig = *state;
+    say_hello_again(rig);
+    take_alert(rig, 4);
+    welcome_from(rig, 2);
+    assert_int_equal(next_cursor(rig).seq, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_came_since_hello_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_broker_that_begins_below_hello_has_another_past,
+                                        setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
