@@ -93,6 +93,7 @@ static void start(sim *s)
     tcn_ports ports = sim_proc_ports(&b->proc);
     ports.net = (tcn_net){broker_send,          broker_frame_new, broker_send_frame,
                           broker_frame_release, broker_close,     s};
+    sim_note_entitled(s); /* it may have died in the turn that took what it has in its home */
     if (b->next_version > b->version) {
         b->version = b->next_version;
         b->next_version = 0;
