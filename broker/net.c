@@ -40,6 +40,7 @@ struct tcn_broker_net {
     tcn_broker_net_frame frame[FRAMES];
     size_t frames;
     size_t pace;                 /* frames of an endpoint in one read */
+    size_t left[TCN_LANES];      /* of them in this one */
     uint64_t reads;              /* count of calls of read */
     uint64_t drained[TCN_LANES]; /* the last of them that came to the end of the queue */
     size_t dying;
@@ -268,16 +269,24 @@ void tcn_broker_net_pace(tcn_broker_net *net, size_t frames)
 size_t tcn_broker_net_read(tcn_broker_net *net, const tcn_broker_net_frame **ret_frames,
                            bool *ret_more)
 {
-    static const tcn_lane order[TCN_LANES] = {TCN_LANE_EMERGENCY, TCN_LANE_BULK};
     release_frames(net);
     net->reads++;
     read_all_events(net, net->reads);
+    for (size_t i = 0; i < TCN_LANES; i++)
+        net->left[i] = net->pace;
+    return tcn_broker_net_read_on(net, ret_frames, ret_more);
+}
+
+size_t tcn_broker_net_read_on(tcn_broker_net *net, const tcn_broker_net_frame **ret_frames,
+                              bool *ret_more)
+{
+    static const tcn_lane order[TCN_LANES] = {TCN_LANE_EMERGENCY, TCN_LANE_BULK};
     *ret_more = false;
     for (size_t i = 0; i < TCN_LANES; i++) {
-        size_t left = net->pace;
-        while (left > 0 && read_message(net, order[i]))
-            left--;
-        if (left > 0)
+        size_t *left = &net->left[order[i]];
+        while (*left > 0 && read_message(net, order[i]))
+            (*left)--;
+        if (*left > 0)
             net->drained[order[i]] = net->reads;
         else
             *ret_more = true;

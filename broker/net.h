@@ -46,6 +46,10 @@ void tcn_broker_net_pace(tcn_broker_net *net, size_t frames);
  * until the next call. *ret_more: there is more, do not wait for the sockets. */
 size_t tcn_broker_net_read(tcn_broker_net *net, const tcn_broker_net_frame **ret_frames,
                            bool *ret_more);
+/* What came meanwhile, behind what the last read gave and within its bounds; that stays, and is
+ * part of what is returned. */
+size_t tcn_broker_net_read_on(tcn_broker_net *net, const tcn_broker_net_frame **ret_frames,
+                              bool *ret_more);
 /* Up to cap peers that are gone and whose last frame has been read; each is told once. */
 size_t tcn_broker_net_gone(tcn_broker_net *net, tcn_peer *ret_peers, size_t cap);
 /* Cuts connections that have not said anything since they were accepted; call about each second. */

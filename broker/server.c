@@ -22,6 +22,7 @@
 #include "libtocsin/os/store_lmdb.h"
 #include "libtocsin/os/sys_clock.h"
 #include "libtocsin/os/sys_random.h"
+#include "libtocsin/wire.h"
 #include "net.h"
 #include "pace.h"
 #include "tocsin/version.h"
@@ -32,7 +33,9 @@ enum {
     GONES = 256,
     BLOBS = 64,
     INPUTS = FRAMES + GONES + BLOBS + 2, /* trust and tick */
-    TEND_MS = 1000,                      /* sweep, refusals, watchdog */
+    GATHER_STEPS = 6,
+    GATHER_STEP_NS = 500000,
+    TEND_MS = 1000, /* sweep, refusals, watchdog */
     STATUS_TENDS = 5,
     STORE_TENDS = 60
 };
@@ -210,11 +213,36 @@ static uint64_t cpu_us(void)
     return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
 }
 
+static bool is_receipt(tcn_bytes frame)
+{
+    return frame.len > 1 && frame.ptr[0] == 0x85 && frame.ptr[1] == TCN_OP_RECEIPT;
+}
+
+/* Nobody waits for what a receipt does: while there are only receipts, those of the next moment may
+ * share their commit. Whatever else comes ends that within a step. */
+static size_t gather_receipts(tcn_broker_server *s, const tcn_broker_net_frame **frames,
+                              size_t count)
+{
+    const struct timespec step = {.tv_nsec = GATHER_STEP_NS};
+    size_t looked = 0, before = 0;
+    for (int i = 0; i < GATHER_STEPS && count > before && !s->more; i++) {
+        while (looked < count && is_receipt((*frames)[looked].frame))
+            looked++;
+        if (looked < count)
+            break;
+        before = count;
+        (void)nanosleep(&step, NULL);
+        count = tcn_broker_net_read_on(s->net, frames, &s->more);
+    }
+    return count;
+}
+
 static size_t take_frames(tcn_broker_server *s, size_t at)
 {
     const tcn_broker_net_frame *frames;
     tcn_broker_net_pace(s->net, s->pace.frames);
     size_t count = tcn_broker_net_read(s->net, &frames, &s->more);
+    count = gather_receipts(s, &frames, count);
     for (size_t i = 0; i < count; i++)
         s->input[at++] = (tcn_broker_input){.kind = TCN_IN_FRAME,
                                             .endpoint = frames[i].endpoint,
