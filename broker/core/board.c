@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "journal.h"
-#include "libtocsin/topic.h"
 #include "nodes.h"
 #include "queries.h"
 #include "who.h"
@@ -285,9 +284,9 @@ static void term_of(tcn_page *page, unsigned bit, bool holds, const tcn_subject 
     default: break;
     }
     if (bit == TCN_TERM_CLEARANCE)
-        (void)snprintf(why, sizeof(why), "its clearance is TLP:%s, %s the alert's TLP:%s",
-                       tcn_tlp_text(subject->terms->clearance), words_of(bit, holds),
-                       tcn_tlp_text(meta->tlp));
+        (void)snprintf(why, sizeof(why), "its clearance is %s, %s the alert's %s",
+                       tcn_tlp_label(subject->terms->clearance), words_of(bit, holds),
+                       tcn_tlp_label(meta->tlp));
     else if (bit == TCN_TERM_GRANT || bit == TCN_TERM_SUBSCRIPTION)
         (void)snprintf(why, sizeof(why), "%s (%.*s)", words_of(bit, holds), (int)meta->topic.len,
                        (const char *)meta->topic.ptr);

@@ -32,7 +32,7 @@ static void add_row(tcn_table *table, const tocsin_alert_item *item)
     cell_text(table, item->handle);
     cell_text(table, item->title);
     cell_text(table, item->topic);
-    tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_text((tcn_tlp)item->tlp));
+    tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_label((tcn_tlp)item->tlp));
     tcn_table_cell(table, item->lane == TOCSIN_LANE_EMERGENCY ? TCN_BAD : TCN_PLAIN, "%s",
                    tcn_lane_text((tcn_lane)item->lane));
     tcn_table_cell(table, tone_of(item->state), "%s", tcn_alert_state_word(item->state));

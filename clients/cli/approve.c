@@ -23,15 +23,28 @@ static void show(const tcn_cli *cli, const tocsin_alert *alert)
         show_line(cli, i == 0 ? "title" : alert->texts[i].lang, alert->texts[i].title);
     show_line(cli, "publisher", alert->publisher);
     show_line(cli, "topic", alert->topic);
-    tcn_field(cli, "TLP", TCN_PLAIN, "%s", tcn_tlp_text((tcn_tlp)alert->tlp));
+    tcn_field(cli, "TLP", TCN_PLAIN, "%s", tcn_tlp_label((tcn_tlp)alert->tlp));
     tcn_field(cli, "kind", TCN_PLAIN, "%s, %s, lane %s", tcn_kind_text((tcn_kind)alert->kind),
               tcn_status_text((tcn_status)alert->status), tcn_lane_text((tcn_lane)alert->lane));
+    for (uint32_t i = 0; i < alert->text_count; i++)
+        if (alert->texts[i].summary[0] != '\0')
+            show_line(cli, "summary", alert->texts[i].summary);
+    if (alert->kind != TOCSIN_KIND_CANCEL)
+        tcn_field(cli, "urgency", TCN_PLAIN, "%s", tcn_urgency_text((tcn_urgency)alert->urgency));
+    for (uint32_t i = 0; i < alert->community_count; i++)
+        show_line(cli, "community", alert->communities[i]);
+    if (alert->audience_count > 0)
+        tcn_field(cli, "recipients", TCN_PLAIN, "%" PRIu32 " by name", alert->audience_count);
     if (alert->ask[0] != '\0')
         show_line(cli, "ask", alert->ask);
     if (alert->reason_text[0] != '\0')
         show_line(cli, "reason", alert->reason_text);
     tcn_field(cli, "created", TCN_PLAIN, "%s", tcn_net_local(alert->created, when));
+    if (alert->not_before != 0)
+        tcn_field(cli, "not before", TCN_PLAIN, "%s", tcn_net_local(alert->not_before, when));
     tcn_field(cli, "expires", TCN_PLAIN, "%s", tcn_net_local(alert->expires, when));
+    if (alert->ack_by != 0)
+        tcn_field(cli, "answer by", TCN_PLAIN, "%s", tcn_net_local(alert->ack_by, when));
     tcn_field(cli, "body", TCN_PLAIN, "%s, %" PRIu64 " bytes", alert->content_type,
               alert->decoded_size);
     for (uint32_t i = 0; i < alert->signer_count; i++)

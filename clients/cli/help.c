@@ -72,7 +72,7 @@ static void wrap(FILE *out, const char *text, size_t column, size_t indent, bool
 
 void tcn_help_usage(FILE *out, const tcn_command *command)
 {
-    int column = fprintf(out, "usage: tocsin %s ", command->name);
+    int column = fprintf(out, "usage: tocsin %s%s", command->name, command->usage[0] ? " " : "");
     wrap(out, command->usage, column > 0 ? (size_t)column : 0, USAGE_INDENT, true);
 }
 

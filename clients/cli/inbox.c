@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inbox.c - tocsin inbox: what the agent beside has received and verified. */
-#include <string.h>
 
 #include "libtocsin/text.h"
 #include "libtocsin/topic.h"
@@ -106,13 +105,13 @@ static void print_item(const tcn_cli *cli, tcn_table *table, const tcn_inbox_ite
     tcn_text_line(item->title, title, sizeof(title));
     notice(item, note, sizeof(note));
     if (table == NULL) {
-        tcn_out_say(cli, "%s  %-20s  TLP:%-12s  %s%s%s", received, handle, tcn_tlp_text(item->tlp),
+        tcn_out_say(cli, "%s  %-20s  %-16s  %s%s%s", received, handle, tcn_tlp_label(item->tlp),
                     note, note[0] != '\0' ? "  " : "", title);
         return;
     }
     tcn_table_cell(table, TCN_PLAIN, "%s", received);
     tcn_table_cell(table, TCN_BOLD, "%s", handle);
-    tcn_table_cell(table, TCN_PLAIN, "TLP:%s", tcn_tlp_text(item->tlp));
+    tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_label(item->tlp));
     tcn_table_cell(table, TCN_PLAIN, "%s", answer_of(item));
     tcn_table_cell(table, tone_of(item), "%s", note[0] != '\0' ? note : "-");
     tcn_table_cell(table, TCN_PLAIN, "%s", title);
@@ -207,7 +206,8 @@ const tcn_command tcn_command_inbox = {
     .group = TCN_GROUP_NODE,
     .summary = "the alerts that this node has received",
     .usage = "[--all] [--unacked] [--topic PATTERN] [--since T] [--follow]",
-    .help = "Lists the alerts in force, oldest first, as the agent has verified and stored them.\n"
+    .help = "Lists the alerts in force, oldest first, as the agent has verified and stored them;\n"
+            "what was retracted, replaced or is over, and the notices that say so, with --all.\n"
             "NOTICE says what is unusual: an emergency, an exercise, a cancelled alert, a mark;\n"
             "tocsin show explains them. ANSWER is WANTED where the publisher set a time to\n"
             "answer by.",

@@ -2,7 +2,6 @@
 /* join.c - tocsin join: installs the authority's invite in the home where the keys were made. Who
  * the authority is, is decided here once and pinned: hence the fingerprint. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -113,8 +112,8 @@ static int tell(const tcn_cli *cli, const char *home, const tcn_invite *invite)
     tcn_id kid = tcn_kid(&invite->authority);
     tcn_fingerprint(&kid, print);
     tcn_roles_text(card->roles, roles, sizeof(roles));
-    tcn_out_say(cli, "%s is a member of %s: %s, cleared for TLP:%s.", card->name,
-                invite->bundle.program_name, roles, tcn_tlp_text(card->clearance));
+    tcn_out_say(cli, "%s is a member of %s: %s, cleared for %s.", card->name,
+                invite->bundle.program_name, roles, tcn_tlp_label(card->clearance));
     tcn_field(cli, "authority", TCN_PLAIN, "%s", print);
     tcn_field(cli, "trust", TCN_PLAIN, "version %" PRIu64, invite->bundle.version);
     for (unsigned i = 0; i < invite->bundle.brokers; i++)

@@ -42,7 +42,7 @@ static int list(const tcn_cli *cli, const tcn_program *program)
         tcn_wall_local(card->expires, expires);
         tcn_table_cell(table, TCN_PLAIN, "%s", card->name);
         tcn_table_cell(table, TCN_PLAIN, "%s", roles);
-        tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_text(card->clearance));
+        tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_label(card->clearance));
         tcn_table_cell(table, state_tone(card), "%s", state_word(card));
         tcn_table_cell(table, TCN_PLAIN, "%s", expires);
     }
@@ -124,7 +124,7 @@ static int show(const tcn_cli *cli, const tcn_card *card)
     tcn_field(cli, "state", state_tone(card), "%s%s%s", state_word(card),
               card->state != TCN_MEMBER_ACTIVE ? " since " : "",
               card->state != TCN_MEMBER_ACTIVE ? since : "");
-    tcn_field(cli, "clearance", TCN_PLAIN, "TLP:%s", tcn_tlp_text(card->clearance));
+    tcn_field(cli, "clearance", TCN_PLAIN, "%s", tcn_tlp_label(card->clearance));
     tcn_patterns_text(card->receives, card->receive, text, sizeof(text));
     tcn_field(cli, "may receive", TCN_PLAIN, "%s", text);
     tcn_patterns_text(card->publishes, card->publish, text, sizeof(text));

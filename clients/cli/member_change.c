@@ -114,8 +114,8 @@ static int tell_added(const tcn_cli *cli, const tcn_program *program, const addi
     tcn_id kid = tcn_kid(&sign_key);
     tcn_fingerprint(&kid, print);
     tcn_roles_text(card->roles, roles, sizeof(roles));
-    tcn_out_say(cli, "%s is a member: %s, cleared for TLP:%s.", what->name, roles,
-                tcn_tlp_text(card->clearance));
+    tcn_out_say(cli, "%s is a member: %s, cleared for %s.", what->name, roles,
+                tcn_tlp_label(card->clearance));
     if (what->request == NULL)
         tcn_field(cli, "home", TCN_PLAIN, "%s (with its secret keys: move it over a safe channel)",
                   what->home);

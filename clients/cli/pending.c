@@ -3,7 +3,6 @@
 #include <inttypes.h>
 
 #include "alert_json.h"
-#include "libtocsin/text.h"
 
 static json_t *approvers_json(const tocsin_alert_item *item)
 {
@@ -76,7 +75,7 @@ static void add_row(tcn_table *table, const tocsin_alert_item *item)
     tcn_table_cell(table, TCN_PLAIN, "%s", text);
     (void)tocsin_text_line(item->title, text, sizeof(text));
     tcn_table_cell(table, TCN_PLAIN, "%s", text);
-    tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_text((tcn_tlp)item->tlp));
+    tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_label((tcn_tlp)item->tlp));
     tcn_table_cell(table, item->lane == TOCSIN_LANE_EMERGENCY ? TCN_BAD : TCN_PLAIN, "%s",
                    tcn_lane_text((tcn_lane)item->lane));
     tcn_waits_text(item, text, sizeof(text));

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define AFTER_MS 1000
+#define AFTER_MS 300
 #define EVERY_MS 100
 #define BAR_COLUMNS 30
 

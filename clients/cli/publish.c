@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "libtocsin/text.h"
 #include "libtocsin/topic.h"
 #include "progress.h"
 #include "publish.h"
@@ -69,6 +68,8 @@ static int take_time(const tcn_cli *cli, const tcn_args *args, const char *optio
                              "--%s is a duration like 15m or 24h, or a time with its zone like "
                              "2026-01-31T12:00:00Z, not \"%s\"",
                              option, value);
+    if (at.unix_ms <= tcn_cli_now().unix_ms)
+        return tcn_cli_usage(cli, "--%s %s is not in the future", option, value);
     *ret_ms = at.unix_ms;
     return TCN_EXIT_DONE;
 }
@@ -82,6 +83,10 @@ static int take_times(const tcn_cli *cli, const tcn_args *args, request *r)
         code = take_time(cli, args, "not-before", &r->draft.not_before);
     if (code == TCN_EXIT_DONE)
         code = take_time(cli, args, "ack-by", &r->draft.ack_by);
+    if (code == TCN_EXIT_DONE && r->draft.ack_by > r->draft.expires)
+        code = tcn_cli_usage(cli, "--ack-by is later than --expires: answers that come too late");
+    if (code == TCN_EXIT_DONE && r->draft.not_before >= r->draft.expires)
+        code = tcn_cli_usage(cli, "--not-before is not before --expires: nobody would get it");
     return code;
 }
 
@@ -114,6 +119,24 @@ static int take_words(const tcn_cli *cli, const tcn_args *args, request *r)
     return TCN_EXIT_DONE;
 }
 
+/* Of each text: what it is at most, said before the document is read. */
+static int check_lengths(const tcn_cli *cli, const request *r)
+{
+    if (r->draft.ask != NULL && strlen(r->draft.ask) > TCN_MAX_ASK_BYTES)
+        return tcn_cli_usage(cli, "--ask is %zu bytes long; %d are the most", strlen(r->draft.ask),
+                             TCN_MAX_ASK_BYTES);
+    for (uint32_t i = 0; i < r->draft.text_count; i++) {
+        size_t title = strlen(r->text[i].title), summary = strlen(r->text[i].summary);
+        if (title == 0 || title > TCN_MAX_TITLE_BYTES)
+            return tcn_cli_usage(cli, "--title is %zu bytes long; it wants 1 to %d", title,
+                                 TCN_MAX_TITLE_BYTES);
+        if (summary > TCN_MAX_SUMMARY_BYTES)
+            return tcn_cli_usage(cli, "--summary is %zu bytes long; %d are the most", summary,
+                                 TCN_MAX_SUMMARY_BYTES);
+    }
+    return TCN_EXIT_DONE;
+}
+
 /* The n-th --title with the n-th --lang and the n-th --summary. */
 static int take_texts(const tcn_cli *cli, const tcn_args *args, const char *file, request *r)
 {
@@ -137,7 +160,7 @@ static int take_texts(const tcn_cli *cli, const tcn_args *args, const char *file
         return tcn_cli_usage(cli, "more --lang or --summary than --title");
     r->draft.texts = r->text;
     r->draft.text_count = count;
-    return TCN_EXIT_DONE;
+    return check_lengths(cli, r);
 }
 
 static int take_file(const tcn_cli *cli, const tcn_args *args, const char *file, request *r)
@@ -147,6 +170,11 @@ static int take_file(const tcn_cli *cli, const tcn_args *args, const char *file,
     const char *type = tcn_args_get(args, "content-type");
     if (tcn_publish_read(file, &r->body, &len, &fault) != TCN_OK)
         return tcn_cli_fail(cli, &fault);
+    if (len == 0 && !tcn_args_has(args, "allow-empty"))
+        return tcn_cli_refuse(cli, TCN_INVALID,
+                              "nothing was sent: %s is empty; an alert that has nothing but its "
+                              "texts is published with --allow-empty",
+                              strcmp(file, "-") == 0 ? "standard input" : file);
     r->draft.body = r->body;
     r->draft.body_size = len;
     r->draft.content_type =
@@ -187,6 +215,8 @@ static int take_all(const tcn_cli *cli, const tcn_args *args, request *r)
         code = take_names(cli, args, "to", r, r->to, &r->draft.to_count);
     r->draft.communities = r->community;
     r->draft.to = r->to;
+    if (code == TCN_EXIT_DONE && r->draft.tlp == TOCSIN_TLP_RED && r->draft.to_count == 0)
+        code = tcn_cli_usage(cli, "TLP:RED is for named recipients: add --to NODE for each");
     if (code == TCN_EXIT_DONE)
         code = take_file(cli, args, file, r);
     return code;
@@ -238,7 +268,7 @@ static int dry_run(const tcn_cli *cli, const tocsin_alert *alert, uint64_t entit
 {
     tcn_out_say(cli, "Would be published; nothing was sent.");
     tcn_field(cli, "topic", TCN_PLAIN, "%s", alert->topic);
-    tcn_field(cli, "TLP", TCN_PLAIN, "%s", tcn_tlp_text((tcn_tlp)alert->tlp));
+    tcn_field(cli, "TLP", TCN_PLAIN, "%s", tcn_tlp_label((tcn_tlp)alert->tlp));
     tcn_field(cli, "lane", TCN_PLAIN, "%s", tcn_lane_text((tcn_lane)alert->lane));
     tcn_field(cli, "content type", TCN_PLAIN, "%s", alert->content_type);
     tcn_field(cli, "size", TCN_PLAIN, "%" PRIu64 " bytes, %" PRIu64 " on the wire",
@@ -259,6 +289,14 @@ static int dry_run(const tcn_cli *cli, const tocsin_alert *alert, uint64_t entit
                               (json_int_t)entitled, "missing", (int)missing));
 }
 
+/* Before anything was sent. */
+static int fail_unsent(const tcn_cli *cli, const tocsin_error *error)
+{
+    bool away = error->code == TOCSIN_E_UNREACHABLE || error->code == TOCSIN_E_TIMEOUT;
+    return away ? tcn_cli_refuse(cli, (tcn_err)error->code, "nothing was sent: %s", error->text)
+                : tcn_net_fail(cli, error);
+}
+
 /* Counts first: an alert that reaches nobody is most likely a mistake. An emergency goes out even
  * if the endpoint that counts does not answer. */
 static int count_and_send(const tcn_cli *cli, const tcn_args *args, tocsin_client *client,
@@ -271,16 +309,16 @@ static int count_and_send(const tcn_cli *cli, const tcn_args *args, tocsin_clien
     int32_t code = tocsin_count_entitled(client, prepared, &entitled, &error);
     bool unreachable = code == TOCSIN_E_UNREACHABLE || code == TOCSIN_E_TIMEOUT;
     if (code != TOCSIN_OK && (dry || !unreachable || alert->lane != TOCSIN_LANE_EMERGENCY))
-        return tcn_net_fail(cli, &error);
+        return fail_unsent(cli, &error);
     if (code != TOCSIN_OK)
         tcn_cli_warn(cli, "sent without counting who is entitled: %s", error.text);
     if (dry)
         return dry_run(cli, alert, entitled);
     if (code == TOCSIN_OK && entitled == 0 && !tcn_args_has(args, "allow-nobody"))
         return tcn_cli_refuse(cli, TCN_NOBODY,
-                              "nothing was sent: no node is entitled to topic %s at TLP:%s%s; "
+                              "nothing was sent: no node is entitled to topic %s at %s%s; "
                               "publish it all the same with --allow-nobody",
-                              alert->topic, tcn_tlp_text((tcn_tlp)alert->tlp),
+                              alert->topic, tcn_tlp_label((tcn_tlp)alert->tlp),
                               alert->community_count > 0 ? " in these communities" : "");
     return tcn_publish_send(cli, client, prepared);
 }
@@ -291,7 +329,7 @@ static int publish(const tcn_cli *cli, const tcn_args *args, tocsin_client *clie
     tocsin_error error;
     /* Connected first: newer grants of ours may be waiting there. */
     if (tocsin_client_connect(client, r->draft.lane, &error) != TOCSIN_OK)
-        return tcn_net_fail(cli, &error);
+        return fail_unsent(cli, &error);
     int code = take_updates(cli, args, client, r);
     if (code != TCN_EXIT_DONE)
         return code;
@@ -383,7 +421,7 @@ static const tcn_option options[] = {
     {.name = "topic", .arg = "T", .help = "what it is about, like advisory.vendor.example"},
     {.name = "tlp",
      .arg = "TLP",
-     .help = "who may have it",
+     .help = "who may have it: clear, green, amber, amber+strict or red",
      .words = "clear green amber amber+strict red"},
     {.name = "title",
      .arg = "S",
@@ -400,7 +438,7 @@ static const tcn_option options[] = {
     {.name = "ask", .arg = "S", .help = "what readers shall do"},
     {.name = "urgency",
      .arg = "U",
-     .help = "when to act",
+     .help = "when to act: immediate, expected, future, past or unknown (default)",
      .words = "immediate expected future past unknown"},
     {.name = "emergency", .help = "in the emergency lane; an actual one needs approvals"},
     {.name = "status",
@@ -425,6 +463,7 @@ static const tcn_option options[] = {
     {.name = "content-type", .arg = "TYPE", .help = "of FILE (default: guessed)"},
     {.name = "dry-run", .help = "check everything and count the nodes, send nothing"},
     {.name = "allow-nobody", .help = "publish even if no node is entitled now"},
+    {.name = "allow-empty", .help = "publish a document of no bytes"},
     {.name = "resume", .arg = "ID", .help = "send one again that was not answered; or \"last\""},
     TCN_NET_OPTIONS,
     {0}};

@@ -63,13 +63,15 @@ static int put(const tcn_cli *cli, const tcn_args *args, tcn_bytes file, uint64_
 
 int tcn_roster_put(const tcn_cli *cli, const tcn_args *args)
 {
-    tcn_fault fault = {0};
+    tcn_fault fault = {0}, inner = {0};
     uint8_t *file = NULL;
     size_t len = 0;
     uint64_t version = 0;
     tcn_err err = tcn_file_read(args->operand[0], TCN_MAX_ROSTER_BYTES, &file, &len, &fault);
     if (err == TCN_OK)
-        err = check_file(cli, tcn_bytes_of(file, len), &version, &fault);
+        err = check_file(cli, tcn_bytes_of(file, len), &version, &inner);
+    if (err != TCN_OK && inner.err != TCN_OK)
+        tcn_fault_set(&fault, err, "%s: %s", args->operand[0], inner.text);
     int code = err == TCN_OK ? put(cli, args, tcn_bytes_of(file, len), version)
                              : tcn_cli_fail(cli, &fault);
     free(file);

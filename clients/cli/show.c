@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* show.c - tocsin show: one alert of the inbox, as a card for people or its body byte for byte. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -210,7 +209,7 @@ static void print_card(const tcn_cli *cli, const tcn_inbox_item *item, const tcn
                 real ? "" : tcn_status_text(item->status), real ? "" : ": ", title);
     print_text(cli, "handle", TCN_BOLD, item->handle);
     tcn_field(cli, "id", TCN_PLAIN, "%s", id);
-    tcn_field(cli, "TLP", TCN_BOLD, "TLP:%s", tcn_tlp_text(item->tlp));
+    tcn_field(cli, "TLP", TCN_BOLD, "%s", tcn_tlp_label(item->tlp));
     tcn_field(cli, "status", real ? TCN_PLAIN : TCN_WARN, "%s%s", tcn_status_text(item->status),
               real ? "" : " (nothing has happened)");
     tcn_field(cli, "state", in_force ? TCN_PLAIN : TCN_WARN, "%s",

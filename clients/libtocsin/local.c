@@ -177,9 +177,10 @@ static tcn_err open_socket(const char *path, int *ret_fd, tcn_fault *fault)
                              "%s: not allowed for this user; use the agent's user, or join the "
                              "group that its configuration names",
                              path);
+    size_t below = strlen(TCN_HOME_SOCKET) + 1; /* path is HOME/run/agent.sock */
     return tcn_fault_set(fault, TCN_UNREACHABLE,
-                         "no agent answers at %s (%s); start it: tocsin-agent --home DIR", path,
-                         strerror(why));
+                         "no agent answers at %s (%s); start it: tocsin-agent --home %.*s", path,
+                         strerror(why), (int)(len > below ? len - below : len), path);
 }
 
 tcn_err tcn_local_connect(const char *home, tcn_local **ret_local, tcn_fault *fault)

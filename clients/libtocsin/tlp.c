@@ -12,10 +12,22 @@ static const char *const words[] = {
 };
 #define COUNT (sizeof(words) / sizeof(words[0]))
 
+static const char *const labels[COUNT] = {
+    [TCN_TLP_CLEAR] = "TLP:CLEAR", [TCN_TLP_GREEN] = "TLP:GREEN",
+    [TCN_TLP_AMBER] = "TLP:AMBER", [TCN_TLP_AMBER_STRICT] = "TLP:AMBER+STRICT",
+    [TCN_TLP_RED] = "TLP:RED",
+};
+
 const char *tcn_tlp_text(tcn_tlp tlp)
 {
     TCN_REQUIRE((unsigned)tlp < COUNT);
     return words[tlp];
+}
+
+const char *tcn_tlp_label(tcn_tlp tlp)
+{
+    TCN_REQUIRE((unsigned)tlp < COUNT);
+    return labels[tlp];
 }
 
 tcn_err tcn_tlp_parse(const char *text, tcn_tlp *ret_tlp)

@@ -15,6 +15,8 @@ typedef enum {
 
 /* "clear", "green", "amber", "amber+strict", "red". */
 const char *tcn_tlp_text(tcn_tlp tlp);
+/* For people, as FIRST has it written: "TLP:AMBER+STRICT". */
+const char *tcn_tlp_label(tcn_tlp tlp);
 /* Those words in either case, with or without "TLP:"; "white" is clear. TCN_INVALID otherwise. */
 TCN_CHECKED tcn_err tcn_tlp_parse(const char *text, tcn_tlp *ret_tlp);
 

@@ -4,8 +4,6 @@
  * ever adds a check, never takes one away. */
 #include "trust.h"
 
-#include <string.h>
-
 #include "grants.h"
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
@@ -188,9 +186,9 @@ static tcn_err check_grants(const exam *x)
     const tcn_alert_meta *meta = &x->alert.meta;
     const tcn_issuer *author = x->issuer[x->author];
     if (meta->tlp > author->max_tlp)
-        return tcn_fault_set(x->fault, TCN_TLP_DENIED,
-                             "alert: TLP:%s is above TLP:%s, the highest that %s may publish",
-                             tcn_tlp_text(meta->tlp), tcn_tlp_text(author->max_tlp), author->name);
+        return tcn_fault_set(
+            x->fault, TCN_TLP_DENIED, "alert: %s is above %s, the highest that %s may publish",
+            tcn_tlp_label(meta->tlp), tcn_tlp_label(author->max_tlp), author->name);
     /* An approver cancels what others published: its own grants to publish do not matter. */
     if (x->cose.signer[x->author].role == TCN_ROLE_APPROVER)
         return TCN_OK;
@@ -241,9 +239,10 @@ static tcn_err check_times(exam *x)
         return tcn_fault_set(x->fault, TCN_TOO_EARLY,
                              "alert: created more than a day from now; check the clocks");
     if ((uint64_t)(meta->expires.unix_ms - meta->created.unix_ms) > policy->max_validity_ms)
-        return tcn_fault_set(x->fault, TCN_TOO_LARGE,
-                             "alert: valid for longer than the policy's %llu hours",
-                             (unsigned long long)policy->max_validity_ms / 3600000);
+        return tcn_fault_set(
+            x->fault, TCN_TOO_LARGE,
+            "alert: valid for longer than the policy's %.4g days: expire it earlier",
+            (double)policy->max_validity_ms / 86400000.0);
     if (meta->decoded_size > policy->max_body_bytes)
         return tcn_fault_set(x->fault, TCN_TOO_LARGE,
                              "alert: the body is over the policy's %llu bytes",

@@ -403,7 +403,7 @@ PY
     cast north
     tocsin -H "$P" member list >"$T/list"
     grep -q '^MEMBER .*ROLES .*CLEARANCE' "$T/list"
-    grep -q '^vendor .*publisher,approver .*red .*active' "$T/list"
+    grep -q '^vendor .*publisher,approver .*TLP:RED .*active' "$T/list"
     tocsin -H "$P" member list --json >"$T/lines"
     [ "$(wc -l <"$T/lines")" = 5 ]
     head -n 1 "$T/lines" | jget 'sorted(o)' | grep -q "'clearance'.*'communities'.*'emergency'.*'expires'.*'issued'.*'name'.*'publish'.*'receive'.*'roles'.*'since'.*'state'.*'version'"

@@ -86,7 +86,7 @@ raw() { printf '%s\n' "$2" | "$TOCSIN_HELPERS/raw_peer" "$(home "$1")"; }
     agent north
     agent south
     run as vendor publish --topic a.b --tlp red "$T/b"
-    [ "$status" = 1 ]
+    [ "$status" = 2 ]
     [[ $output == *recipients* ]]
     run as vendor publish --topic a.b --tlp red --to nowhere "$T/b"
     [ "$status" = 1 ]

@@ -42,8 +42,8 @@ both() { printf '%s\n' "$A" "$E" | sort | paste -sd' '; }
     network
     TZ=Asia/Kathmandu as north inbox >"$T/o"
     grep -q '^RECEIVED .*HANDLE .*TLP .*TITLE' "$T/o"
-    grep -q '+05:45 .*TLP:clear .*WANTED .*EMERGENCY .*Dam failure' "$T/o"
-    grep -q 'TLP:amber .*Gateway bypass' "$T/o"
+    grep -q '+05:45 .*TLP:CLEAR .*WANTED .*EMERGENCY .*Dam failure' "$T/o"
+    grep -q 'TLP:AMBER .*Gateway bypass' "$T/o"
 }
 
 @test "inbox: filters" {
@@ -86,7 +86,7 @@ both() { printf '%s\n' "$A" "$E" | sort | paste -sd' '; }
 @test "show: who, what, until when, what is asked; and how we answered" {
     network
     as north show "$A" >"$T/o"
-    for what in 'Gateway bypass' "$A" 'TLP:amber' vendor advisory.vendor.x Update 'valid until' \
+    for what in 'Gateway bypass' "$A" 'TLP:AMBER' vendor advisory.vendor.x Update 'valid until' \
         'none yet' '18 bytes of text/plain' '\[en\] Gateway bypass' 'What it is about.'; do
         grep -q -- "$what" "$T/o" || { echo "no $what in:"; cat "$T/o"; false; }
     done

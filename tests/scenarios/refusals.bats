@@ -164,3 +164,50 @@ small() { echo hello >"$T/b"; }
     as north show "$id" >"$T/out"
     not grep -q $'\e\\[31m' "$T/out"
 }
+
+@test "what is wrong on the line is said before anything is sent, with exit 2" {
+    program
+    cast north
+    broker
+    echo x >"$T/b"
+    local line=(as vendor publish --topic a.b "$T/b")
+    refused 2 'in the future' "${line[@]}" --tlp green --expires 2020-01-01T00:00:00Z
+    refused 2 'zone' "${line[@]}" --tlp green --expires 2099-01-01T00:00:00
+    refused 2 'later than --expires' "${line[@]}" --tlp green --expires 1h --ack-by 2h
+    refused 2 'not before --expires' "${line[@]}" --tlp green --expires 1h --not-before 2h
+    refused 2 'add --to node' "${line[@]}" --tlp red
+    refused 2 'amber.strict or red' "${line[@]}" --tlp orange
+    refused 2 'title is 300 bytes' "${line[@]}" --tlp green --title "$(printf '%300s' x)"
+    refused 2 'ask is 600 bytes' "${line[@]}" --tlp green --ask "$(printf '%600s' x)"
+    [ -z "$(as vendor alerts --all --json)" ]
+}
+
+@test "an empty document is a mistake, unless it is meant" {
+    program
+    cast north
+    broker
+    agent north
+    : >"$T/empty"
+    run as vendor publish --topic a.b --tlp green --title T "$T/empty"
+    [ "$status" -eq 1 ]
+    [[ $output == *"nothing was sent"*"is empty"*--allow-empty* ]]
+    run as vendor publish --topic a.b --tlp green --title T - </dev/null
+    [ "$status" -eq 1 ]
+    id=$(publish vendor --topic a.b --tlp green --title T --allow-empty "$T/empty")
+    until_true has north "$id"
+    as north show "$id" --body >"$T/back"
+    cmp "$T/empty" "$T/back"
+}
+
+@test "nobody there: exit 3, and whether something was sent; the agent's home in the remedy" {
+    program
+    cast north
+    echo x >"$T/b"
+    run as vendor publish --topic a.b --tlp green --title T --timeout 2s "$T/b"
+    [ "$status" -eq 3 ]
+    [[ $output == *"nothing was sent: cannot reach"* ]]
+    [ -z "$(ls -A "$(home vendor)/outgoing" 2>/dev/null)" ]
+    run as north inbox
+    [ "$status" -eq 3 ]
+    [[ $output == *"tocsin-agent --home $(home north)" ]]
+}

@@ -18,8 +18,11 @@ static void test_both_ways(void **state)
         tcn_tlp tlp = TCN_TLP_CLEAR;
         assert_int_equal(tcn_tlp_parse(tcn_tlp_text(all[i]), &tlp), TCN_OK);
         assert_int_equal(tlp, all[i]);
+        assert_int_equal(tcn_tlp_parse(tcn_tlp_label(all[i]), &tlp), TCN_OK);
+        assert_int_equal(tlp, all[i]);
     }
     assert_string_equal(tcn_tlp_text(TCN_TLP_AMBER_STRICT), "amber+strict");
+    assert_string_equal(tcn_tlp_label(TCN_TLP_AMBER_STRICT), "TLP:AMBER+STRICT");
 }
 
 /* Entitlement compares them: clearance ≥ TLP. */
