@@ -266,42 +266,17 @@ static tcn_err resolve_last(tcn_page *page)
     return err == TCN_NOT_FOUND ? TCN_OK : err;
 }
 
-/* Hex digits with or without dashes, to nibbles; 0 if it is not that, or fewer than 4. */
-static unsigned hex_prefix(tcn_bytes text, uint8_t ret_id[static 16])
-{
-    unsigned count = 0;
-    memset(ret_id, 0, 16);
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.ptr[i];
-        unsigned nibble;
-        if (c == '-')
-            continue;
-        if (c >= '0' && c <= '9')
-            nibble = c - '0';
-        else if ((c | 32) >= 'a' && (c | 32) <= 'f')
-            nibble = (c | 32u) - 'a' + 10;
-        else
-            return 0;
-        if (count == 32)
-            return 0;
-        ret_id[count / 2] |= (uint8_t)(nibble << (count % 2 == 0 ? 4 : 0));
-        count++;
-    }
-    return count >= 4 ? count : 0;
-}
-
-static tcn_err resolve_hex(tcn_page *page, const uint8_t prefix_bytes[static 16], unsigned nibbles)
+static tcn_err resolve_prefix(tcn_page *page, const tcn_id_prefix *prefix)
 {
     tcn_key all = tcn_key_plain('A'), from = all;
     tcn_bytes key, value;
     tcn_err err;
-    memcpy(from.b + from.len, prefix_bytes, 16);
-    from.len += 16;
+    memcpy(from.b + from.len, prefix->id.b, sizeof(prefix->id.b));
+    from.len += sizeof(prefix->id.b);
     while ((err = tcn_db_seek(page->b, &all, &from, &key, &value)) == TCN_OK) {
         tcn_id id;
         if (!tcn_page_scan(page, key) || !tcn_key_id_at(key, 1, &id) ||
-            memcmp(id.b, prefix_bytes, nibbles / 2) != 0 ||
-            (nibbles % 2 == 1 && id.b[nibbles / 2] >> 4 != prefix_bytes[nibbles / 2] >> 4))
+            !tcn_id_has_prefix(&id, prefix))
             break;
         from = tcn_key_after(key);
         if (!add_id(page, &id))
@@ -333,8 +308,7 @@ static tcn_err resolve_handle(tcn_page *page)
 
 tcn_err tcn_query_resolve(tcn_page *page)
 {
-    uint8_t bytes[16];
-    unsigned nibbles = hex_prefix(page->text, bytes);
+    tcn_id_prefix prefix;
     tcn_err err = TCN_OK;
     if (page->text.len == 0)
         return tcn_fault_set(&page->fault, TCN_INVALID, "what is to be found?");
@@ -343,8 +317,10 @@ tcn_err tcn_query_resolve(tcn_page *page)
     } else {
         if (page->text.len <= TCN_MAX_HANDLE_CHARS)
             err = resolve_handle(page);
-        if (err == TCN_OK && page->items == 0 && nibbles > 0)
-            err = resolve_hex(page, bytes, nibbles);
+        if (err == TCN_OK && page->items == 0 &&
+            tcn_id_prefix_parse(page->text, &prefix) == TCN_OK &&
+            prefix.digits >= TCN_ID_PREFIX_LEAST)
+            err = resolve_prefix(page, &prefix);
     }
     return err == TCN_OK && page->items == 0 ? nothing(page) : err;
 }

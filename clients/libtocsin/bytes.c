@@ -139,6 +139,32 @@ tcn_err tcn_id_parse(const char *text, tcn_id *ret_id)
     return TCN_OK;
 }
 
+tcn_err tcn_id_prefix_parse(tcn_bytes text, tcn_id_prefix *ret_prefix)
+{
+    tcn_id_prefix prefix = {.digits = 0};
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '-')
+            continue;
+        int value = hex_value((char)text.ptr[i]);
+        if (value < 0 || prefix.digits == 2 * sizeof(prefix.id.b))
+            return TCN_MALFORMED;
+        prefix.id.b[prefix.digits / 2] |= (uint8_t)(prefix.digits % 2 == 0 ? value << 4 : value);
+        prefix.digits++;
+    }
+    if (prefix.digits == 0)
+        return TCN_MALFORMED;
+    *ret_prefix = prefix;
+    return TCN_OK;
+}
+
+bool tcn_id_has_prefix(const tcn_id *id, const tcn_id_prefix *prefix)
+{
+    size_t whole = prefix->digits / 2;
+    if (memcmp(id->b, prefix->id.b, whole) != 0)
+        return false;
+    return prefix->digits % 2 == 0 || id->b[whole] >> 4 == prefix->id.b[whole] >> 4;
+}
+
 /* ---- growing ---- */
 
 void tcn_buf_init(tcn_buf *buf, size_t max_bytes)

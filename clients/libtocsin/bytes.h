@@ -43,6 +43,19 @@ tcn_hash tcn_hash_of(tcn_bytes bytes);
 void tcn_id_text(const tcn_id *id, char ret_text[static TCN_ID_TEXT_SIZE]);
 /* Accepts exactly what tcn_id_text writes, in either case. TCN_MALFORMED otherwise. */
 TCN_CHECKED tcn_err tcn_id_parse(const char *text, tcn_id *ret_id);
+
+/* The start of an id as a person writes it. */
+typedef struct {
+    tcn_id id;       /* the digits, then zeros */
+    unsigned digits; /* 1 to 32 */
+} tcn_id_prefix;
+
+#define TCN_ID_PREFIX_LEAST 4 /* digits that a person must give */
+
+/* Hex digits in either case, dashes anywhere. TCN_MALFORMED: anything else, none, or too many. */
+TCN_CHECKED tcn_err tcn_id_prefix_parse(tcn_bytes text, tcn_id_prefix *ret_prefix);
+bool tcn_id_has_prefix(const tcn_id *id, const tcn_id_prefix *prefix);
+
 void tcn_hash_text(const tcn_hash *hash, char ret_text[static TCN_HASH_TEXT_SIZE]);
 /* Lower-case hex of len bytes and NUL: ret_text holds 2*len+1. */
 void tcn_hex(const uint8_t *bytes, size_t len, char *ret_text);

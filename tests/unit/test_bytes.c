@@ -33,6 +33,32 @@ static void test_compare_and_equal(void **state)
     assert_true(tcn_bytes_compare(abc, high) < 0); /* unsigned, as memcmp */
 }
 
+static void test_prefixes_of_ids(void **state)
+{
+    (void)state;
+    tcn_id id;
+    tcn_id_prefix prefix;
+    assert_int_equal(tcn_id_parse("01234567-89ab-cdef-0011-223344556677", &id), TCN_OK);
+    const char *const good[] = {
+        "0", "0123", "012", "01234567-89AB-C", "01234567-89ab-cdef-0011-223344556677", "0-1-2-3"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(tcn_id_prefix_parse(tcn_bytes_str(good[i]), &prefix), TCN_OK);
+        assert_true(tcn_id_has_prefix(&id, &prefix));
+    }
+    assert_int_equal(tcn_id_prefix_parse(tcn_bytes_str("012"), &prefix), TCN_OK);
+    assert_int_equal(prefix.digits, 3);
+    assert_int_equal(prefix.id.b[1], 0x20);
+    const char *const other[] = {"1", "02", "013", "0122", "01234567-89ab-d"};
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+        assert_int_equal(tcn_id_prefix_parse(tcn_bytes_str(other[i]), &prefix), TCN_OK);
+        assert_false(tcn_id_has_prefix(&id, &prefix));
+    }
+    const char *const bad[] = {
+        "", "-", "xyz", "01g", "01234567-89ab-cdef-0011-2233445566770", "MSRC-2026-014"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(tcn_id_prefix_parse(tcn_bytes_str(bad[i]), &prefix), TCN_MALFORMED);
+}
+
 static void test_ids(void **state)
 {
     (void)state;
@@ -175,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compare_and_equal),
+        cmocka_unit_test(test_prefixes_of_ids),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_id_text_both_ways),
         cmocka_unit_test(test_id_parse_refuses),

@@ -7,8 +7,6 @@
 #include "cache.h"
 #include "libtocsin/text.h"
 
-#define LEAST_DIGITS 4u
-#define DIGITS 32u
 #define CANDIDATES 4u
 #define LAST_SEARCH 256u
 
@@ -47,35 +45,17 @@ static tcn_err by_handle(tcn_agent *a, tcn_bytes text, candidates *found)
     return err == TCN_NOT_FOUND ? TCN_OK : err;
 }
 
-/* Hex digits without dashes; 0: it is something else. */
-static unsigned digits_of(tcn_bytes text, uint8_t ret_digits[static DIGITS])
-{
-    unsigned count = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.ptr[i];
-        if (c == '-')
-            continue;
-        bool is_digit = c >= '0' && c <= '9', is_letter = (c | 32) >= 'a' && (c | 32) <= 'f';
-        if ((!is_digit && !is_letter) || count == DIGITS)
-            return 0;
-        ret_digits[count++] = (uint8_t)(is_digit ? c - '0' : (c | 32) - 'a' + 10);
-    }
-    return count;
-}
-
-static tcn_err by_prefix(tcn_agent *a, const uint8_t *digits, unsigned count, candidates *found)
+static tcn_err by_prefix(tcn_agent *a, const tcn_id_prefix *prefix, candidates *found)
 {
     tcn_agent_key table = tcn_agent_key_of('A'), key;
     tcn_bytes value;
     tcn_id id;
-    for (unsigned i = 0; i + 1 < count; i += 2)
-        table.b[table.len++] = (uint8_t)(digits[i] << 4 | digits[i + 1]);
+    memcpy(table.b + table.len, prefix->id.b, prefix->digits / 2);
+    table.len += prefix->digits / 2;
     tcn_err err = tcn_agent_first(a, &table, NULL, &key, &value);
     for (; err == TCN_OK && found->count <= CANDIDATES;
          err = tcn_agent_first(a, &table, &key, &key, &value)) {
-        if (!tcn_agent_key_last_id(tcn_agent_key_bytes(&key), &id))
-            continue;
-        if (count % 2 == 0 || id.b[count / 2] >> 4 == digits[count - 1])
+        if (tcn_agent_key_last_id(tcn_agent_key_bytes(&key), &id) && tcn_id_has_prefix(&id, prefix))
             add_candidate(a, found, &id);
     }
     return err == TCN_NOT_FOUND ? TCN_OK : err;
@@ -118,19 +98,19 @@ static tcn_err newest(tcn_agent *a, candidates *found)
 tcn_err tcn_agent_resolve(tcn_agent *a, tcn_bytes text, tcn_id *ret_id, tcn_fault *fault)
 {
     candidates found = {.count = 0};
-    uint8_t digits[DIGITS];
+    tcn_id_prefix prefix = {.digits = 0};
     char shown[64];
     (void)tcn_text_line(text, shown, sizeof shown);
     tcn_err err = TCN_OK;
-    unsigned count = 0;
     if (tcn_bytes_equal(text, tcn_bytes_str("last"))) {
         err = newest(a, &found);
     } else {
         if (text.len > 0 && text.len <= TCN_MAX_HANDLE_CHARS)
             err = by_handle(a, text, &found);
-        count = digits_of(text, digits);
-        if (err == TCN_OK && found.count == 0 && count >= LEAST_DIGITS)
-            err = by_prefix(a, digits, count, &found);
+        if (tcn_id_prefix_parse(text, &prefix) != TCN_OK)
+            prefix.digits = 0;
+        if (err == TCN_OK && found.count == 0 && prefix.digits >= TCN_ID_PREFIX_LEAST)
+            err = by_prefix(a, &prefix, &found);
     }
     if (err != TCN_OK)
         return tcn_fault_set(fault, err, "the store cannot be read");
@@ -141,8 +121,8 @@ tcn_err tcn_agent_resolve(tcn_agent *a, tcn_bytes text, tcn_id *ret_id, tcn_faul
     if (found.count > 1)
         return tcn_fault_set(fault, TCN_INVALID, "\"%s\" is ambiguous: %s%s", shown, found.text,
                              found.count > CANDIDATES ? ", …" : "");
-    if (count > 0 && count < LEAST_DIGITS)
-        return tcn_fault_set(fault, TCN_INVALID, "\"%s\": give at least %u digits of the id", shown,
-                             LEAST_DIGITS);
+    if (prefix.digits > 0 && prefix.digits < TCN_ID_PREFIX_LEAST)
+        return tcn_fault_set(fault, TCN_INVALID, "\"%s\": give at least %d digits of the id", shown,
+                             TCN_ID_PREFIX_LEAST);
     return tcn_fault_set(fault, TCN_NOT_FOUND, "no alert \"%s\" is held here", shown);
 }
