@@ -20,6 +20,7 @@ teardown() {
     local name
     for name in "${!PID[@]}"; do kill -KILL "${PID[$name]}" 2>/dev/null; done
     for name in "${!PID[@]}"; do wait "${PID[$name]}" 2>/dev/null; done # not bats' own timer
+    [ -z "${MOUNTED:-}" ] || umount -l "$MOUNTED"
     if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
         for log in "$T"/*.log; do
             [ -e "$log" ] && { echo "--- ${log##*/}"; tail -n 15 "$log"; }

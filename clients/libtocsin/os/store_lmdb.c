@@ -331,7 +331,9 @@ static uint64_t estimate(const tcn_store_lmdb *s)
 {
     uint64_t taken = PAGE_WASTE * s->since_bytes;
     uint64_t map = less(s->counted_map_free, taken);
-    uint64_t disk = tcn_disk_free(s->data_path) + less(s->counted_file_free, taken);
+    /* Where the ballast was given up, its room is for emergencies and not to be counted on. */
+    uint64_t ballast = s->ballast.is_there ? 0 : s->ballast.bytes;
+    uint64_t disk = less(tcn_disk_free(s->data_path), ballast) + less(s->counted_file_free, taken);
     return disk < map ? disk : map;
 }
 
