@@ -115,6 +115,19 @@ static tcn_err read_file(const char *home, const char *name, size_t max_bytes, c
     return err;
 }
 
+/* Who can write it can make us trust another authority, and so anything. Group-writable directories
+ * are what umask 002 makes, with a group of one: they pass. */
+static tcn_err check_guarded(const char *path, unsigned not_allowed, tcn_fault *fault)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || (st.st_mode & not_allowed) == 0)
+        return TCN_OK; /* what is not there is told by who reads it */
+    return tcn_fault_set(fault, TCN_PERMISSIONS,
+                         "%s can be written by others (mode %04o), who could make us trust another "
+                         "authority: run chmod go-w %s",
+                         path, (unsigned)(st.st_mode & 07777), path);
+}
+
 static tcn_err read_keys(const char *home, tcn_member_keys *ret_keys, tcn_sign_public *ret_public,
                          tcn_fault *fault)
 {
@@ -129,7 +142,11 @@ static tcn_err read_keys(const char *home, tcn_member_keys *ret_keys, tcn_sign_p
         return err;
     if (tcn_path_join(home, TCN_HOME_AUTHORITY_PUB, path, sizeof(path)) != TCN_OK)
         return tcn_fault_set(fault, TCN_TOO_LARGE, "%s: the path is too long", home);
-    err = tcn_authority_public_read(path, ret_public, fault);
+    err = check_guarded(home, S_IWOTH, fault);
+    if (err == TCN_OK)
+        err = check_guarded(path, S_IWGRP | S_IWOTH, fault);
+    if (err == TCN_OK)
+        err = tcn_authority_public_read(path, ret_public, fault);
     if (err == TCN_NOT_FOUND)
         tcn_fault_set(fault, err,
                       "%s is not there; hand the request to the authority, then tocsin join with "

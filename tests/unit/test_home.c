@@ -195,6 +195,39 @@ static void test_member_home_refuses_keys_that_others_can_read(void **state)
     assert_non_null(strstr(fault.text, "chmod 600"));
 }
 
+/* Whoever could write there could pin another authority. */
+static void test_homes_that_others_can_write_are_refused(void **state)
+{
+    const fixture *f = *state;
+    tcn_member_home home;
+    tcn_fault fault = {0};
+    const struct {
+        const char *name;
+        mode_t mode;
+        tcn_err expected;
+    } row[] = {
+        {".", 0707, TCN_PERMISSIONS},
+        {".", 0702, TCN_PERMISSIONS},
+        {".", 0770, TCN_OK},
+        {TCN_HOME_AUTHORITY_PUB, 0646, TCN_PERMISSIONS},
+        {TCN_HOME_AUTHORITY_PUB, 0664, TCN_PERMISSIONS},
+    };
+    make_member(f);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        char path[TCN_HOME_PATH_SIZE];
+        strcpy(path, TEMP_PATH(&f->dir, row[i].name));
+        struct stat before;
+        assert_int_equal(stat(path, &before), 0);
+        assert_int_equal(chmod(path, row[i].mode), 0);
+        assert_int_equal(tcn_member_home_open(f->dir.path, &home, &fault), row[i].expected);
+        if (row[i].expected == TCN_OK)
+            tcn_member_home_fini(&home);
+        else
+            assert_non_null(strstr(fault.text, "chmod go-w"));
+        assert_int_equal(chmod(path, before.st_mode & 07777), 0);
+    }
+}
+
 static void test_member_home_refuses_the_card_of_another(void **state)
 {
     const fixture *f = *state;
@@ -410,6 +443,7 @@ int main(void)
         HOME_TEST(test_member_home_opens),
         HOME_TEST(test_member_home_names_what_is_missing),
         HOME_TEST(test_member_home_refuses_keys_that_others_can_read),
+        HOME_TEST(test_homes_that_others_can_write_are_refused),
         HOME_TEST(test_member_home_refuses_the_card_of_another),
         HOME_TEST(test_member_home_refuses_a_card_without_its_keys),
         HOME_TEST(test_member_home_refuses_what_another_authority_signed),
