@@ -126,12 +126,7 @@ static bool may_see_pending(const tcn_page *page, const tcn_index *index)
 
 static tcn_key start_of(const tcn_page *page, const tcn_key *prefix)
 {
-    tcn_key from = *prefix;
-    if (page->after.len > 0) {
-        from = tcn_key_after(page->after);
-        from.len--;
-    }
-    return from;
+    return page->after.len > 0 ? tcn_key_of(page->after) : *prefix;
 }
 
 tcn_err tcn_query_pending(tcn_page *page)
@@ -164,8 +159,7 @@ tcn_err tcn_query_pending(tcn_page *page)
 /* The greatest key that is still below the one given. */
 static tcn_key before(tcn_bytes bytes)
 {
-    tcn_key key = tcn_key_after(bytes);
-    key.len--; /* the zero byte of after */
+    tcn_key key = tcn_key_of(bytes);
     for (size_t i = key.len; i > 0; i--)
         if (key.b[i - 1]-- != 0)
             break;
@@ -192,8 +186,7 @@ tcn_err tcn_query_alerts(tcn_page *page)
         tcn_index index;
         if (!tcn_page_scan(page, key))
             break;
-        tcn_key here = tcn_key_after(key);
-        here.len--;
+        tcn_key here = tcn_key_of(key);
         from = before(key);
         if (!tcn_key_id_at(key, prefix.len + 8, &id) || tcn_db_index(b, &id, &index) != TCN_OK)
             continue;
@@ -294,9 +287,8 @@ static tcn_err resolve_handle(tcn_page *page)
     tcn_err err;
     while ((err = tcn_db_seek(b, &prefix, &from, &key, &value)) == TCN_OK) {
         tcn_id id;
-        tcn_key here = tcn_key_after(key);
-        from = here;
-        here.len--;
+        tcn_key here = tcn_key_of(key);
+        from = tcn_key_after(key);
         if (!tcn_page_scan(page, key))
             break;
         if (tcn_db_id(b, &here, &id) == TCN_OK && !add_id(page, &id))

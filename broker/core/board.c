@@ -46,9 +46,8 @@ static void scan_checkpoints(board *bd)
         if (tcn_db_seek(b, &prefix, &from, &key, &value) != TCN_OK)
             return;
         uint64_t generation = tcn_key_u64_at(key, key.len - 8);
+        tcn_key row = tcn_key_of(key);
         from = tcn_key_after(key);
-        tcn_key row = from;
-        row.len--;
         tcn_node *node = tcn_key_checkpoint_node(key, name) ? tcn_node_find(b, name) : NULL;
         if (node == NULL || node->seen == bd->question ||
             (generation != node->generation && !tcn_who_had(b, node, bd->entry)) ||

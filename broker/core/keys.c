@@ -169,6 +169,13 @@ tcn_key tcn_key_number(char prefix, uint64_t n)
     return key;
 }
 
+tcn_key tcn_key_of(tcn_bytes bytes)
+{
+    tcn_key key = {.len = 0};
+    add(&key, bytes.ptr, bytes.len < sizeof(key.b) ? bytes.len : sizeof(key.b));
+    return key;
+}
+
 tcn_key tcn_key_after(tcn_bytes bytes)
 {
     tcn_key key = {.len = 0};

@@ -64,6 +64,8 @@ tcn_key tcn_key_handle(tcn_bytes handle, const char *publisher);
 tcn_key tcn_key_timer(tcn_wall due, tcn_timer_kind kind, const tcn_id *id);
 tcn_key tcn_key_number(char prefix, uint64_t n); /* U */
 
+/* A key that was read; one that is longer than any of ours is cut. */
+tcn_key tcn_key_of(tcn_bytes key);
 /* The key behind this one in memcmp order: key and a zero byte. key may be the longest. */
 tcn_key tcn_key_after(tcn_bytes key);
 uint64_t tcn_key_u64_at(tcn_bytes key, size_t offset); /* 0 if it is not there */

@@ -190,8 +190,7 @@ static tcn_err thin_out(tcn_broker *b, tcn_lane lane)
         err = tcn_db_seek(b, &prefix, &prefix, &found, &value);
         if (err != TCN_OK || tcn_key_u64_at(found, prefix.len) >= floor)
             break;
-        tcn_key key = tcn_key_after(found);
-        key.len--; /* the zero byte of after */
+        tcn_key key = tcn_key_of(found);
         err = tcn_db_del(b, &key);
     }
     return err == TCN_NOT_FOUND ? TCN_OK : err;

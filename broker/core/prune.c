@@ -27,9 +27,7 @@ static tcn_err delete_some(tcn_broker *b, const tcn_key *prefix, unsigned *left)
         err = tcn_db_seek(b, prefix, prefix, &found, &value);
         if (err != TCN_OK)
             break;
-        tcn_key key = {.len = found.len < sizeof(key.b) ? found.len : sizeof(key.b)};
-        for (size_t i = 0; i < key.len; i++)
-            key.b[i] = found.ptr[i];
+        tcn_key key = tcn_key_of(found);
         err = tcn_db_del(b, &key);
         if (err != TCN_OK)
             break;

@@ -47,10 +47,8 @@ static tcn_err next_member(tcn_broker *b, char ret_name[static TCN_MAX_NAME_CHAR
     tcn_err err;
     while ((err = tcn_db_seek(b, &prefix, &from, &key, &value)) == TCN_OK) {
         uint64_t row[2];
-        tcn_key row_key = {.len = 0};
+        tcn_key row_key = tcn_key_of(key);
         from = tcn_key_after(key);
-        row_key = from;
-        row_key.len--;
         if (tcn_db_u64s(b, &row_key, row, 2) != TCN_OK || row[1] != 0 ||
             row_key.len - 1 > TCN_MAX_NAME_CHARS)
             continue;
