@@ -16,11 +16,7 @@
 #include "libtocsin/limits.h"
 #include "peers.h"
 
-enum {
-    FRAMES = TCN_LANES * TCN_MAX_TURN_FRAMES,
-    MUTE_MS = 30000, /* from accept to the first frame; the handshake alone may take HANDSHAKE_MS */
-    TEXT_BYTES = 200
-};
+enum { FRAMES = TCN_LANES * TCN_MAX_TURN_FRAMES, TEXT_BYTES = 200 };
 
 /* A connection that has not said anything yet. */
 typedef struct {
@@ -130,7 +126,7 @@ void tcn_broker_net_sweep(tcn_broker_net *net)
     uint64_t now_ms = net->clock->mono(net->clock->self).ms;
     for (size_t fd = 0; fd < net->fds; fd++) {
         newcomer *new = &net->by_fd[fd];
-        if (!new->waits || now_ms - new->since_ms < MUTE_MS)
+        if (!new->waits || now_ms - new->since_ms < TCN_MAX_MUTE_MS)
             continue;
         new->waits = false;
         if (tcn_conn_cut(&new->conn))
@@ -413,8 +409,8 @@ void tcn_broker_net_cut_strangers(tcn_broker_net *net,
     uint64_t now_ms = net->clock->mono(net->clock->self).ms;
     for (size_t i = 0; i < tcn_peers_places(net->peers); i++) {
         const tcn_peer_entry *entry = tcn_peers_at(net->peers, i);
-        if (entry == NULL || entry->closed || entry->dying || now_ms - entry->since_ms < MUTE_MS ||
-            has_session(arg, entry->peer))
+        if (entry == NULL || entry->closed || entry->dying ||
+            now_ms - entry->since_ms < TCN_MAX_MUTE_MS || has_session(arg, entry->peer))
             continue;
         complain(net, ++net->stats.strangers, TCN_EVENT_NO_SESSION, NULL,
                  "cut a connection that opened no session");

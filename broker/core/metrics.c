@@ -22,7 +22,7 @@ static void metrics_effect(tcn_broker *b, const void *data, tcn_bytes tail)
 tcn_err tcn_metrics_take(tcn_call *call)
 {
     const char *member = call->session->member;
-    if (tcn_node_of(call) == NULL || call->wire->map.len > TCN_METRICS_BYTES)
+    if (tcn_node_of(call) == NULL || call->wire->map.len > TCN_MAX_METRICS_BYTES)
         return TCN_OK;
     return tcn_effect_add(call->b, TCN_RANK_MEMORY, metrics_effect,
                           tcn_bytes_of(member, strlen(member) + 1), call->wire->map);

@@ -40,7 +40,6 @@ typedef struct tcn_upload tcn_upload;
 #define TCN_CACHE_BYTES (8u << 20) /* of frames kept from turn to turn */
 #define TCN_SESSION_BUCKETS 8192
 #define TCN_CLASS_BUCKETS 4096
-#define TCN_METRICS_BYTES 1024
 
 /* Nodes with equal terms. Interned: equal terms are the same class. */
 struct tcn_class {

@@ -59,7 +59,9 @@
     X(HANDSHAKE_MS, 4000, "ms", "a connection that does not finish CURVE is closed")               \
     X(HEARTBEAT_MS, 15000, "ms", "PING on session when nothing else was said")                     \
     X(DEAD_MS, 45000, "ms", "silence after which a peer is given up")                              \
-    X(METRICS_MS, 30000, "ms", "between an agent's health messages")
+    X(MUTE_MS, 30000, "ms", "from accept to HELLO; the handshake alone may take HANDSHAKE_MS")     \
+    X(METRICS_MS, 30000, "ms", "between an agent's health messages")                               \
+    X(METRICS_BYTES, 1024, "bytes", "one health message; a larger one is dropped")
 
 enum {
 #define X(name, value, unit, reason) TCN_MAX_##name = value,

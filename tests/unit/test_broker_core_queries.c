@@ -374,6 +374,17 @@ static void test_metrics_are_the_latest_of_each_node(void **state)
     assert_int_equal(tcn_cbor_get_uint(&r), 1);
     assert_int_equal(tcn_cbor_get_uint(&r), 6);
     assert_int_equal(brig_query(rig, op, TCN_QUERY_METRICS, args_text("node-b")).count, 1);
+    /* One that is too large is dropped; the one before it stays. */
+    uint8_t large[TCN_MAX_METRICS_BYTES + 1] = {0xa1, 0x01, 0x59, 0x03, 0xfc}; /* {1: 1020 bytes} */
+    assert_int_equal(5 + 0x3fc, sizeof(large));
+    wire.map = tcn_bytes_of(large, sizeof(large));
+    brig_say(rig, a, &wire);
+    all = brig_query(rig, op, TCN_QUERY_METRICS, NONE);
+    assert_int_equal(all.count, 2);
+    r = field(&all, 0, 3);
+    assert_int_equal(tcn_cbor_get_map(&r, 8), 1);
+    assert_int_equal(tcn_cbor_get_uint(&r), 1);
+    assert_int_equal(tcn_cbor_get_uint(&r), 6);
     assert_int_equal(brig_query(rig, pub, TCN_QUERY_METRICS, NONE).error, TCN_DENIED);
 }
 

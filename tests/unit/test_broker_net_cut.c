@@ -307,7 +307,7 @@ static void test_a_mute_connection_is_cut(void **state)
     (void)net_rig_event(rig, mute, TCN_MONITOR_UP);
     net_client *speaker = net_rig_peer(rig, "bob", TCN_LANE_EMERGENCY, &peer);
     tcn_broker_net_sweep(rig->net);
-    mem_ports_pass(&rig->ports, 29999);
+    mem_ports_pass(&rig->ports, TCN_MAX_MUTE_MS - 1);
     tcn_broker_net_sweep(rig->net);
     tcn_broker_net_stats stats;
     tcn_broker_net_stats_get(rig->net, &stats);
@@ -333,7 +333,7 @@ static void test_a_stranger_is_cut(void **state)
     tcn_peer known, stranger;
     net_client *speaker = net_rig_peer(rig, "bob", TCN_LANE_EMERGENCY, &known);
     net_client *idle = net_rig_peer(rig, "alice", TCN_LANE_EMERGENCY, &stranger);
-    mem_ports_pass(&rig->ports, 29999);
+    mem_ports_pass(&rig->ports, TCN_MAX_MUTE_MS - 1);
     tcn_broker_net_cut_strangers(rig->net, is_peer, &known);
     assert_int_equal(rig->port.send(rig->port.self, stranger, tcn_bytes_str("wait")), TCN_SENT);
     net_rig_expect(rig, idle, "wait");
