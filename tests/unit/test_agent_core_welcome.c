@@ -24,7 +24,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void welcome_from(agent_rig *rig, uint64_t start)
+static void welcome_on(agent_rig *rig, tcn_peer link, uint64_t start)
 {
     tcn_wire wire = {.op = TCN_OP_WELCOME,
                      .welcome = {.version = 1,
@@ -38,7 +38,12 @@ static void welcome_from(agent_rig *rig, uint64_t start)
                                  .start = {[TCN_LANE_BULK] = start},
                                  .max_body_bytes = TCN_MAX_BODY_BYTES,
                                  .window_bytes = TCN_MAX_WINDOW_BYTES}};
-    rig_frame(rig, RIG_SESSION, &wire);
+    rig_frame(rig, link, &wire);
+}
+
+static void welcome_from(agent_rig *rig, uint64_t start)
+{
+    welcome_on(rig, RIG_SESSION, start);
 }
 
 static void take_alert(agent_rig *rig, uint64_t seq)
@@ -86,11 +91,65 @@ static void test_a_broker_that_begins_below_hello_has_another_past(void **state)
     assert_int_equal(next_cursor(rig).seq, 0);
 }
 
+/* Two answers cross: that of the emergency link is of a newer generation, though it comes first. */
+static void test_an_older_answer_does_not_bring_an_older_generation_back(void **state)
+{
+    agent_rig *rig = *state;
+    tcn_wire wire;
+    rig_start(rig);
+    rig_serve(rig);
+    take_alert(rig, 3);
+    rig_down(rig, RIG_SESSION);
+    rig_down(rig, RIG_EMERGENCY);
+    rig_up(rig, RIG_SESSION);
+    rig_up(rig, RIG_EMERGENCY);
+    rig->generation = 3;
+    welcome_on(rig, RIG_EMERGENCY, 0);
+    rig->generation = 2;
+    welcome_on(rig, RIG_SESSION, 0);
+    rig_forget(rig);
+    rig_pass(rig, 3000);
+    rig_expect(rig, RIG_SESSION, TCN_OP_HELLO, &wire); /* it asks where it stands */
+    assert_int_equal(wire.hello.generation, 3);
+    wire = (tcn_wire){.op = TCN_OP_GENERATION, .generation = 2};
+    rig_frame(rig, RIG_EMERGENCY, &wire);
+    rig_forget(rig);
+    rig_pass(rig, 3000);
+    rig_expect(rig, RIG_EMERGENCY, TCN_OP_HELLO, &wire);
+    assert_int_equal(wire.hello.generation, 3);
+}
+
+/* A broker restored from a backup has the same epoch and a lower generation: it is believed. */
+static void test_a_lower_generation_is_believed_when_it_answers_us(void **state)
+{
+    agent_rig *rig = *state;
+    tcn_wire wire;
+    rig->generation = 5;
+    rig_start(rig);
+    rig_open(rig, RIG_SESSION);
+    take_alert(rig, 3);
+    rig_down(rig, RIG_SESSION);
+    rig_up(rig, RIG_SESSION);
+    rig->generation = 4;
+    welcome_on(rig, RIG_SESSION, 0);
+    rig_down(rig, RIG_SESSION);
+    rig_up(rig, RIG_SESSION);
+    rig_forget(rig);
+    rig_up(rig, RIG_SESSION);
+    rig_expect(rig, RIG_SESSION, TCN_OP_HELLO, &wire);
+    assert_int_equal(wire.hello.generation, 4);
+    assert_int_equal(wire.hello.cursor[TCN_LANE_BULK].seq, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_came_since_hello_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_broker_that_begins_below_hello_has_another_past,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_an_older_answer_does_not_bring_an_older_generation_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_lower_generation_is_believed_when_it_answers_us,
                                         setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

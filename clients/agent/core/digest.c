@@ -63,8 +63,11 @@ static void mix_link(tcn_hash *hash, const tcn_agent_link *l)
         flags |= (uint64_t)list[i] << bit++;
     MIX(hash, l->state, l->lanes, l->hellos, flags, l->cut_at.ms, l->since.ms, l->heard.ms,
         l->said.ms, l->metrics_at.ms, l->acks_at.ms, l->foreign_since.ms, l->generation,
-        l->heartbeat_ms, l->ack_sent, l->parked[0], l->parked[1], l->hello_seq[0], l->hello_seq[1]);
+        l->heartbeat_ms, l->ack_sent, l->parked[0], l->parked[1]);
     mix(hash, tcn_bytes_of(l->epoch.b, sizeof l->epoch.b));
+    uint8_t told[TCN_AGENT_PLACE_SIZE];
+    tcn_agent_place_encode(&l->told, told);
+    mix(hash, tcn_bytes_of(told, sizeof told));
 }
 
 static void mix_broker(tcn_hash *hash, const tcn_agent_broker *broker)

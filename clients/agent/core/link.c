@@ -134,27 +134,36 @@ static void forget_cursor(tcn_agent_place *place, unsigned lane)
     place->cursor[lane] = (tcn_mark){.seq = 0};
 }
 
+static bool is_same_past(const tcn_agent_place *place, const tcn_id *epoch, uint64_t generation)
+{
+    return tcn_id_equal(&place->epoch, epoch) && place->generation == generation;
+}
+
 /* Does the broker begin below what the last HELLO said that we have? What came since then is not
  * in its answer. */
 static bool begins_below(const tcn_agent_link *l, const tcn_wire_welcome *welcome, unsigned lane)
 {
-    return l->hellos == 0 && welcome->has_start[lane] && welcome->start[lane] < l->hello_seq[lane];
+    return l->hellos == 0 && welcome->has_start[lane] &&
+           welcome->start[lane] < l->told.cursor[lane].seq;
 }
 
 /* Where the broker begins below what we have, its past is another one now. */
 static tcn_err take_place(tcn_agent *a, unsigned link, const tcn_wire_welcome *welcome)
 {
     unsigned b = tcn_agent_link_broker(link);
+    tcn_agent_link *l = &a->next.link[link];
     tcn_agent_place *place = &a->next.broker[b].place, before = *place;
-    bool is_other =
-        !tcn_id_equal(&place->epoch, &welcome->epoch) || place->generation != welcome->generation;
+    bool is_other = !is_same_past(place, &welcome->epoch, welcome->generation);
+    bool is_of_place = is_same_past(place, &l->told.epoch, l->told.generation);
+    l->epoch = welcome->epoch;
+    l->generation = welcome->generation;
+    if (is_other && !is_of_place) /* the other link brought a newer answer: HELLO again (join) */
+        return TCN_OK;
     place->epoch = welcome->epoch;
     place->generation = welcome->generation;
     for (unsigned lane = 0; lane < TCN_LANES; lane++)
-        if (is_other || begins_below(&a->next.link[link], welcome, lane))
+        if (is_other || (is_of_place && begins_below(l, welcome, lane)))
             forget_cursor(place, lane);
-    a->next.link[link].epoch = welcome->epoch;
-    a->next.link[link].generation = welcome->generation;
     uint8_t was[TCN_AGENT_PLACE_SIZE], is[TCN_AGENT_PLACE_SIZE];
     tcn_agent_place_encode(&before, was);
     tcn_agent_place_encode(place, is);
@@ -205,7 +214,8 @@ static tcn_err take_generation(tcn_agent *a, unsigned link, uint64_t generation)
     unsigned b = tcn_agent_link_broker(link);
     tcn_agent_place *place = &a->next.broker[b].place;
     a->next.link[link].generation = generation;
-    if (place->generation == generation)
+    /* A running broker's generations rise: a lower one was longer on its way than the other. */
+    if (tcn_id_equal(&a->next.link[link].epoch, &place->epoch) && generation <= place->generation)
         return TCN_OK;
     place->generation = generation;
     for (unsigned lane = 0; lane < TCN_LANES; lane++)
@@ -399,8 +409,7 @@ static bool say_hello(tcn_agent *a, unsigned link)
     hello->software = tcn_bytes_str(a->config.version);
     if (!tcn_agent_link_send(a, link, &wire))
         return false;
-    for (unsigned lane = 0; lane < TCN_LANES; lane++)
-        a->now.link[link].hello_seq[lane] = broker->place.cursor[lane].seq;
+    a->now.link[link].told = broker->place;
     a->now.link[link].hellos++;
     a->now.link[link].hello_due = false;
     return true;

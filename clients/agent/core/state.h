@@ -51,9 +51,9 @@ typedef enum {
 
 typedef struct {
     tcn_agent_link_state state;
-    unsigned lanes;                /* asked for in the last HELLO: 1 bulk + 2 emergency */
-    unsigned hellos;               /* not yet answered */
-    uint64_t hello_seq[TCN_LANES]; /* the cursors that the last HELLO told */
+    unsigned lanes;       /* asked for in the last HELLO: 1 bulk + 2 emergency */
+    unsigned hellos;      /* not yet answered */
+    tcn_agent_place told; /* by the last HELLO */
     bool hello_due;
     bool waits; /* emergency: session must give the lane back first */
     bool receipt_due[TCN_LANES], bodies_due, rejected_due, ping_due, metrics_due;
