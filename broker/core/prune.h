@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prune.h - what is over goes: keep_ms after its end an alert's records, a bounded number at a
- * time, and its body; only a tombstone stays, so that its id is never taken anew. Owns: the key X. */
+ * time, and its body; only a tombstone stays, so that its id is never taken anew. Owns: key X. */
 #ifndef TCN_BROKER_PRUNE_H
 #define TCN_BROKER_PRUNE_H
 

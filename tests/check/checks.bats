@@ -149,7 +149,7 @@ refused() {
     [[ "$output" == *'clients/libtocsin/bytes.h does not compile alone'* ]]
 }
 
-@test "format: layout, width and SPDX line" {
+@test "format: layout, width, SPDX line and what the file is" {
     good='/* SPDX-License-Identifier: Apache-2.0 */'
     printf '%s\nint a;\n' "$good" >"$tree/a.c"
     run "$check/format" "$tree/a.c"
@@ -166,6 +166,13 @@ refused() {
     run "$check/format" "$tree/a.c"
     [ "$status" -eq 1 ]
     [[ "$output" == *'SPDX'* ]]
+    printf '%s\n/* a.c - what it is. */\nint a;\n' "$good" >"$tree/broker/core/a.c"
+    run "$check/format" "$tree/broker/core/a.c"
+    [ "$status" -eq 0 ]
+    printf '%s\nint a;\n' "$good" >"$tree/broker/core/a.c"
+    run "$check/format" "$tree/broker/core/a.c"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *'a.c:2: the second line does not say what the file is'* ]]
 }
 
 @test "exports: only tocsin_*, and at least one" {

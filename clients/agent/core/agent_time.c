@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* agent_time.c - see agent_time.h. Each broker tells its time in WELCOME; it goes on with our
+ * monotonic clock. */
 #include "agent_time.h"
 
 /* The broker's time that is nearest to the wall clock: one honest broker is enough. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* alerts.c - see alerts.h. An envelope is verified, refused for good and reported, or cannot be
+ * judged yet; only the last keeps the cursor where it is. */
 #include "alerts.h"
 
 #include <inttypes.h>

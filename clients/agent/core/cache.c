@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* cache.c - see cache.h. What refers to an alert that is not here is kept as a mention, should it
+ * still come. */
 #include "cache.h"
 
 #include <string.h>

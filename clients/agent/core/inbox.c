@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* inbox.c - see inbox.h. */
 #include "inbox.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* metrics.c - see metrics.h. */
 #include "metrics.h"
 
 #include "agent_time.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* outbox.c - see outbox.h. What is not confirmed is said again: after WELCOME, and now and then. */
 #include "outbox.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* park.c - see park.h. A parked frame is an effect that is kept; a job takes it up again. */
 #include "park.h"
 
 #include <inttypes.h>

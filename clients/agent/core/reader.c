@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* reader.c - see reader.h. */
 #include "reader.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* request.c - see request.h. One table says what each operation may be asked. */
 #include "request.h"
 
 #include <stdlib.h>

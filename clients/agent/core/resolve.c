@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* resolve.c - see resolve.h. */
 #include "resolve.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* retain.c - see retain.h. */
 #include "retain.h"
 
 #include "agent_time.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* trust_keep.c - see trust_keep.h. The store has a bundle in pieces: it can exceed one value. */
 #include "trust_keep.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ballast.c - see ballast.h. */
 #include "ballast.h"
 
 #include <errno.h>

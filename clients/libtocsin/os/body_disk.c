@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* body_disk.c - see body_disk.h. */
 #include "body_disk.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* body_files.c - see body_files.h. One queue of jobs to the thread, one of completions back. */
 #define _GNU_SOURCE /* pthread_setname_np */
 #include "body_files.h"
 

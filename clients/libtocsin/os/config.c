@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* config.c - see config.h. */
 #include "config.h"
 
 #include <confuse.h>

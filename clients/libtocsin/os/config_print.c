@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The documented file that a config table makes; see config.h. */
+/* config_print.c - the documented file that a config table makes (config.h). */
 #include <string.h>
 
 #include "config.h"

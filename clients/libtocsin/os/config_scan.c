@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* config_scan.c - see config_scan.h. */
 #include "config_scan.h"
 
 #include <ctype.h>

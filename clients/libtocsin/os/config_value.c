@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* config_value.c - see config_value.h. */
 #include "config_value.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* lmdb_seek.c - see lmdb_seek.h. */
 #include "lmdb_seek.h"
 
 #include <string.h>

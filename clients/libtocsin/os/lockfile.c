@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* lockfile.c - see lockfile.h. */
 #include "lockfile.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* log.c - see log.h. */
 #include "log.h"
 
 #include <errno.h>

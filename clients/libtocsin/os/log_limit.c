@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* log_limit.c - see log_limit.h. */
 #include "log_limit.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* process.c - see process.h. */
 #include "process.h"
 
 #include <errno.h>

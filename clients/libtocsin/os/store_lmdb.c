@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* store_lmdb.c - see store_lmdb.h. */
 #include "store_lmdb.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* sys_clock.c - see sys_clock.h. */
 #include "sys_clock.h"
 
 #include <time.h>

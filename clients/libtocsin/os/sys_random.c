@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* sys_random.c - see sys_random.h. */
 #include "sys_random.h"
 
 #include <sodium.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* watch.c - see watch.h. */
 #include "watch.h"
 
 #include <errno.h>
