@@ -43,8 +43,8 @@ tcn_err tcn_turn_run(const tcn_turn_ops *ops, void *core, const tcn_store *store
     tcn_err err = attempt(ops, core, store, 0, count);
     if (err == TCN_OK || err == TCN_IO)
         return err;
-    /* Alone already: a second try would meet the same store. But one that failed for want of room may
-     * have made some for emergencies (the ballast). */
+    /* Alone already: a second try would meet the same store. But one that failed for want of room
+     * may have made some for emergencies (the ballast). */
     if (count == 1 && !(err == TCN_FULL && ops->is_urgent(core, 0))) {
         ops->refuse(core, 0, err);
         ops->settle(core);
