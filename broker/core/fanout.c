@@ -314,15 +314,41 @@ static outcome step(run *r, tcn_link *link)
     return step_individual(r, link, e);
 }
 
+/* A frame costs as much as a dozen alerts in it. While a node has bulk of earlier turns to receipt,
+ * what is new waits for that or for a full frame; not for long, and never an emergency. */
+static bool may_save(const run *r, const tcn_link *link)
+{
+    return r->lane == TCN_LANE_BULK && link->frames > 0 && !link->hurry;
+}
+
+static bool fills_a_frame(const run *r, const tcn_link *link)
+{
+    return tcn_journal_bytes_behind(r->b, r->lane, link->sent) >= TCN_MAX_BATCH_BYTES;
+}
+
+static void retry_later(tcn_broker *b)
+{
+    if (b->retry_at.ms == 0)
+        b->retry_at.ms = b->mono.ms + TCN_RETRY_MS;
+}
+
 static void serve(run *r, tcn_link *link)
 {
     tcn_broker *b = r->b;
     outcome result = SENT;
+    bool saves = may_save(r, link);
+    link->saves = link->hurry = false;
     if (link->session == NULL || link->full || link->node->regenerate ||
         !tcn_node_is_valid(b, link->node))
         return;
-    while (result == SENT && link->sent < b->lane[r->lane].head)
+    while (result == SENT && link->sent < b->lane[r->lane].head) {
+        if (saves && !fills_a_frame(r, link)) {
+            link->saves = true;
+            retry_later(b);
+            return;
+        }
         result = step(r, link);
+    }
     if (result != FULL)
         return;
     if (r->records >= RECORDS_A_RUN && !r->broken) {
@@ -331,8 +357,7 @@ static void serve(run *r, tcn_link *link)
         return;
     }
     link->full = true;
-    if (b->retry_at.ms == 0)
-        b->retry_at.ms = b->mono.ms + TCN_RETRY_MS;
+    retry_later(b);
 }
 
 /* ---- the lane ---- */
@@ -366,9 +391,10 @@ void tcn_fanout_retry(tcn_broker *b)
     b->retry_at.ms = 0;
     for (int i = 0; i < TCN_LANES; i++) {
         for (tcn_link *link = b->lane[i].links; link != NULL; link = link->next) {
-            if (!link->full)
+            if (!link->full && !link->saves)
                 continue;
             link->full = false;
+            link->hurry = true;
             tcn_link_wake(b, link);
         }
     }

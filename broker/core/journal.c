@@ -92,6 +92,8 @@ static void append_effect(tcn_broker *b, const void *data, tcn_bytes tail)
     b->stats.seq[a->lane] = a->seq;
     if (e == NULL)
         return;
+    lane->end += tail.len;
+    e->end = lane->end;
     lane->tail[a->seq % lane->tail_cap] = e;
     lane->tail_len++;
     lane->tail_bytes += sizeof(*e) + tail.len;
@@ -162,6 +164,17 @@ bool tcn_journal_in_tail(const tcn_broker *b, tcn_lane lane, uint64_t seq)
 {
     const tcn_lane_state *l = &b->lane[lane];
     return seq <= l->head && l->head - seq < l->tail_len;
+}
+
+uint64_t tcn_journal_bytes_behind(const tcn_broker *b, tcn_lane lane, uint64_t behind)
+{
+    const tcn_lane_state *l = &b->lane[lane];
+    if (behind >= l->head)
+        return 0;
+    if (!tcn_journal_in_tail(b, lane, behind + 1))
+        return UINT64_MAX;
+    const tcn_entry *next = l->tail[(behind + 1) % l->tail_cap];
+    return l->end - next->end + next->envelope.len;
 }
 
 static void mark_effect(tcn_broker *b, const void *data, tcn_bytes tail)

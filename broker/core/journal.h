@@ -19,6 +19,7 @@ struct tcn_entry {
     char author[TCN_MAX_NAME_CHARS + 1];
     tcn_bytes envelope;
     tcn_alert alert;
+    uint64_t end; /* in the tail: bytes of envelopes that went through it, to this one's last */
 };
 
 /* Gives the alert its seq (index->seq), and queues its entry for memory. */
@@ -37,6 +38,8 @@ TCN_CHECKED tcn_err tcn_journal_at(tcn_broker *b, tcn_lane lane, uint64_t seq, t
                                    const tcn_entry **ret_entry);
 /* Is the entry at seq in memory? */
 bool tcn_journal_in_tail(const tcn_broker *b, tcn_lane lane, uint64_t seq);
+/* Bytes of the envelopes behind seq `behind`; UINT64_MAX if some are not in memory. */
+uint64_t tcn_journal_bytes_behind(const tcn_broker *b, tcn_lane lane, uint64_t behind);
 /* The tag of the entry at seq: TCN_NOT_FOUND if it was pruned. */
 TCN_CHECKED tcn_err tcn_journal_tag(tcn_broker *b, tcn_lane lane, uint64_t seq, uint64_t *ret_tag);
 /* Reads an envelope into its alert. TCN_MALFORMED. */

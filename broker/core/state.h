@@ -75,6 +75,7 @@ struct tcn_link {
         tcn_batch *batch; /* NULL: nothing tracked is in it */
     } flight[TCN_IN_FLIGHT];
     bool full;             /* the transport took no more */
+    bool saves, hurry;     /* waits for more to put into its next frame; did so long enough */
     bool waiting;          /* in the lane's list of links with work */
     tcn_link *next_work;   /* there */
     tcn_link *prev, *next; /* connected links of the lane */
@@ -125,6 +126,7 @@ typedef struct {
     bool grew;        /* since fan-out last looked at every link */
     tcn_entry **tail; /* ring: seq s is at s % tail_cap, for head - tail_len < s <= head */
     size_t tail_len, tail_cap, tail_bytes;
+    uint64_t end;                /* bytes of envelopes that went through the tail */
     tcn_link *links, *last_link; /* connected */
     tcn_link *work, *last_work;  /* that have something to do */
     tcn_batch *single[8];        /* frames of entries that are decided node by node; newest first */

@@ -274,6 +274,39 @@ static void test_the_window_holds_back_and_a_receipt_opens_it(void **state)
     assert_int_equal(rest + 1, 20);
 }
 
+static void test_bulk_waits_for_a_receipt_to_share_a_frame(void **state)
+{
+    broker_rig *rig = *state;
+    tcn_wire_welcome welcome;
+    brig_alerts got;
+    tcn_peer pub = brig_client(rig, "pub");
+    tcn_peer node = brig_node(rig, &(brig_hello){.member = "node-a"}, &welcome);
+    for (size_t i = 0; i < 4; i++) {
+        world_alert alert = bulk(rig);
+        assert_int_equal(brig_submit(rig, pub, &alert).error, TCN_OK);
+    }
+    assert_true(brig_take_alerts(rig, node, TCN_LANE_BULK, &got));
+    assert_int_equal(got.count, 1); /* nothing was under way: at once */
+    assert_false(brig_take_alerts(rig, node, TCN_LANE_BULK, &got));
+    world_alert urgent =
+        world_alert_make(rig->w, &(world_options){.publisher = "pub", .lane = TCN_LANE_EMERGENCY});
+    tcn_peer app = brig_client(rig, "app");
+    (void)brig_submit(rig, pub, &urgent);
+    (void)brig_approve(rig, app, "app", &urgent);
+    brig_alerts at_once;
+    assert_true(brig_take_alerts(rig, node, TCN_LANE_EMERGENCY, &at_once));
+    brig_receipt(rig, node, TCN_LANE_BULK, got.at, &welcome.epoch);
+    assert_true(brig_take_alerts(rig, node, TCN_LANE_BULK, &got));
+    assert_int_equal(got.count, 3);
+    /* Without a receipt: not for long. */
+    world_alert last = bulk(rig);
+    assert_int_equal(brig_submit(rig, pub, &last).error, TCN_OK);
+    assert_false(brig_take_alerts(rig, node, TCN_LANE_BULK, &got));
+    brig_pass(rig, 100);
+    assert_true(brig_take_alerts(rig, node, TCN_LANE_BULK, &got));
+    assert_true(got.count == 1 && same_id(&got.id[0], &last));
+}
+
 static void test_a_receipt_ahead_of_what_was_sent_changes_nothing(void **state)
 {
     broker_rig *rig = *state;
@@ -392,6 +425,7 @@ int main(void)
         RIG_TEST(test_wrong_tags_of_our_epoch_are_a_new_epoch),
         RIG_TEST(test_cursors_beyond_the_head_are_a_new_epoch),
         RIG_TEST(test_the_window_holds_back_and_a_receipt_opens_it),
+        RIG_TEST(test_bulk_waits_for_a_receipt_to_share_a_frame),
         RIG_TEST(test_a_receipt_ahead_of_what_was_sent_changes_nothing),
         RIG_TEST(test_a_full_peer_is_tried_again_and_slows_nobody),
         RIG_TEST(test_a_peer_that_is_gone_ends_its_session),

@@ -49,7 +49,8 @@ static void test_full_in_the_middle_of_a_batch(void **state)
     brig_alerts got;
     tcn_err error[3];
     tcn_peer pub = brig_client(rig, "pub");
-    tcn_peer node = brig_node(rig, &(brig_hello){.member = "node-a"}, NULL);
+    tcn_wire_welcome welcome;
+    tcn_peer node = brig_node(rig, &(brig_hello){.member = "node-a"}, &welcome);
     world_alert one = bulk(rig), two = urgent(rig), three = bulk(rig);
     /* The batch fails somewhere in its second alert; replayed singly, all of it fits. */
     mem_store_fail_write(rig->ports.store, 12, TCN_FULL);
@@ -66,6 +67,7 @@ static void test_full_in_the_middle_of_a_batch(void **state)
     brig_expect(rig, node, TCN_OP_ALERTS, &wire);
     assert_int_equal(wire.alerts.lane, TCN_LANE_EMERGENCY);
     assert_true(brig_take_alerts(rig, node, TCN_LANE_BULK, &got) && got.at.seq == 1);
+    brig_receipt(rig, node, TCN_LANE_BULK, got.at, &welcome.epoch);
     assert_true(brig_take_alerts(rig, node, TCN_LANE_BULK, &got) && got.at.seq == 2);
     assert_memory_is_disk(rig);
 }
