@@ -172,6 +172,7 @@ static void refuse_frame(tcn_broker *b, const tcn_broker_input *in, tcn_err err)
     case TCN_OP_HELLO:
         (void)!tcn_say_error(b, in->peer, err, "the broker cannot take this session: try later");
         return;
+    case TCN_OP_RECEIPT: tcn_ledger_receipt_refused(&call); return;
     default: return; /* it is repeated until it is confirmed */
     }
     (void)tcn_fault_set(&fault, err, "%s",

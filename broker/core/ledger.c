@@ -20,6 +20,7 @@ typedef struct {
     tcn_link *link;
     tcn_peer peer;
     tcn_mark at;
+    bool rows_due; /* could not be written */
 } landed;
 
 static void checkpoint_add(tcn_link *link, uint64_t seq, tcn_wall at)
@@ -55,6 +56,7 @@ static void landed_effect(tcn_broker *b, const void *data, tcn_bytes tail)
     if (l->link->session == NULL || l->link->session->peer != l->peer ||
         l->at.seq > l->link->framed || l->at.seq <= l->link->acked.seq)
         return;
+    l->link->rows_due |= l->rows_due;
     checkpoint_add(l->link, l->at.seq, b->now);
     list_dirty(b, l->link);
     tcn_link_landed(b, l->link, l->at);
@@ -84,7 +86,8 @@ static tcn_err batch_rows(tcn_broker *b, const tcn_node *node, const tcn_batch *
     return TCN_OK;
 }
 
-tcn_err tcn_ledger_receipt(tcn_call *call)
+/* The link that a receipt speaks of; NULL: nothing of ours, or nothing new. */
+static tcn_link *receipted(const tcn_call *call)
 {
     tcn_broker *b = call->b;
     tcn_mark at = call->wire->receipt.at;
@@ -92,23 +95,44 @@ tcn_err tcn_ledger_receipt(tcn_call *call)
     tcn_link *link = node != NULL ? node->link[call->wire->receipt.lane] : NULL;
     if (link == NULL || link->session != call->session ||
         !tcn_id_equal(&call->wire->receipt.epoch, &b->epoch) || at.seq <= link->acked.seq)
-        return TCN_OK;
+        return NULL;
     if (at.seq > link->framed) {
         tcn_log_line(b, TCN_EVENT_RECEIPT_AHEAD, "%s receipts %llu of %s, sent is %llu", node->name,
                      (unsigned long long)at.seq, tcn_lane_text(link->lane),
                      (unsigned long long)link->framed);
-        return TCN_OK;
+        return NULL;
     }
+    return link;
+}
+
+static tcn_err land(const tcn_call *call, tcn_link *link, bool rows_due)
+{
+    landed l = {
+        .link = link, .peer = call->in->peer, .at = call->wire->receipt.at, .rows_due = rows_due};
+    return tcn_effect_add(call->b, TCN_RANK_MEMORY, landed_effect, TCN_EFFECT_DATA(l), TCN_NO_TAIL);
+}
+
+tcn_err tcn_ledger_receipt(tcn_call *call)
+{
+    tcn_link *link = receipted(call);
+    if (link == NULL)
+        return TCN_OK;
     for (unsigned i = 0; i < link->frames; i++) {
         unsigned slot = (link->first + i) % TCN_IN_FLIGHT;
-        if (link->flight[slot].to > at.seq)
+        if (link->flight[slot].to > call->wire->receipt.at.seq)
             break;
-        tcn_err err = batch_rows(b, node, link->flight[slot].batch);
+        tcn_err err = batch_rows(call->b, link->node, link->flight[slot].batch);
         if (err != TCN_OK)
             return err;
     }
-    landed l = {.link = link, .peer = call->in->peer, .at = at};
-    return tcn_effect_add(b, TCN_RANK_MEMORY, landed_effect, TCN_EFFECT_DATA(l), TCN_NO_TAIL);
+    return land(call, link, false);
+}
+
+void tcn_ledger_receipt_refused(tcn_call *call)
+{
+    tcn_link *link = call->session != NULL ? receipted(call) : NULL;
+    if (link != NULL)
+        (void)!land(call, link, true);
 }
 
 tcn_err tcn_ledger_catch_up(tcn_broker *b, const tcn_node *node, tcn_lane lane, uint64_t to,
@@ -157,7 +181,7 @@ static void flushed_effect(tcn_broker *b, const void *data, tcn_bytes tail)
         b->dirty = link->next_dirty;
         if (b->dirty == NULL)
             b->last_dirty = NULL;
-        link->dirty = false;
+        link->dirty = link->rows_due = false;
         link->checkpoints = 0;
         b->dirty_count--;
     }
@@ -168,7 +192,12 @@ static tcn_err flush_link(tcn_broker *b, const tcn_link *link)
 {
     uint64_t place[3] = {link->acked.seq, link->acked.tag, link->node->generation};
     tcn_key key = tcn_key_name_lane('C', link->node->name, link->lane);
-    tcn_err err = tcn_db_put_u64s(b, &key, place, 3);
+    tcn_err err = TCN_OK;
+    if (link->rows_due) /* before the place, from which it starts */
+        err =
+            tcn_ledger_catch_up(b, link->node, link->lane, link->acked.seq, link->node->generation);
+    if (err == TCN_OK)
+        err = tcn_db_put_u64s(b, &key, place, 3);
     for (unsigned i = 0; err == TCN_OK && i < link->checkpoints; i++) {
         uint64_t at = (uint64_t)link->checkpoint[i].at.unix_ms;
         key = tcn_key_checkpoint(link->lane, link->checkpoint[i].seq, link->node->name,

@@ -9,6 +9,9 @@
 #include "call.h"
 
 TCN_CHECKED tcn_err tcn_ledger_receipt(tcn_call *call);
+/* It could not be stored, and a node says it only once: it counts in memory, and its rows are
+ * written once there is room. Only between transactions. */
+void tcn_ledger_receipt_refused(tcn_call *call);
 TCN_CHECKED tcn_err tcn_ledger_bodies(tcn_call *call);
 TCN_CHECKED tcn_err tcn_ledger_rejected(tcn_call *call);
 TCN_CHECKED tcn_err tcn_ledger_ack(tcn_call *call);

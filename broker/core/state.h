@@ -80,6 +80,7 @@ struct tcn_link {
     tcn_link *next_work;   /* there */
     tcn_link *prev, *next; /* connected links of the lane */
     bool dirty;            /* acked or checkpoints not yet in the store */
+    bool rows_due; /* receipts could not be written, and are made up for with the next flush */
     unsigned checkpoints;
     tcn_checkpoint checkpoint[TCN_CHECKPOINTS];
     tcn_link *next_dirty;
