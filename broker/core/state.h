@@ -31,7 +31,7 @@ typedef struct tcn_upload tcn_upload;
 #define TCN_DOOMED 64     /* peers; the oldest is cut at once when there are more */
 #define TCN_IN_FLIGHT 64  /* frames on the way to a node in a lane */
 #define TCN_CHECKPOINTS 8 /* receipts of a node and lane between two flushes */
-#define TCN_PAST_TERMS 8  /* kept for a node that was narrowed */
+#define TCN_PAST_TERMS 32 /* kept for a node: some years of changes, for an alert lives for one */
 #define TCN_AUDIT_ROWS 4096
 #define TCN_ALARMS 16
 #define TCN_ALARMS_A_KIND 4 /* so that what a member can raise does not push out the others */
