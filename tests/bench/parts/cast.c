@@ -213,6 +213,15 @@ void bench_cast_make(const char *dir, const bench_cast_options *options, bench_c
     sign_all(&cast, card, cards, now);
     for (size_t i = 0; i < cards; i++)
         tcn_card_fini(&card[i]);
+    cast.publishers = options->publishers;
+    cast.publisher = memory(options->publishers * sizeof(*cast.publisher));
+    for (unsigned i = 0; i < options->publishers; i++) {
+        char name[TCN_MAX_NAME_CHARS + 1];
+        tcn_secrets secrets;
+        bench_cast_publisher_name(i, name);
+        bench_cast_secrets(&cast, name, &secrets);
+        cast.publisher[i] = secrets.sign;
+    }
     free(card);
     *ret_cast = cast;
 }
@@ -220,6 +229,8 @@ void bench_cast_make(const char *dir, const bench_cast_options *options, bench_c
 void bench_cast_fini(bench_cast *cast)
 {
     tcn_roster_unref(&cast->roster);
+    free(cast->publisher);
+    cast->publisher = NULL;
     sodium_memzero(cast->seed, sizeof(cast->seed));
 }
 
@@ -233,12 +244,9 @@ static size_t sign_payload(const bench_cast *cast, const bench_alert *wanted, tc
     unsigned signers = wanted->lane == TCN_LANE_EMERGENCY ? 2 : 1;
     size_t len = 0;
     for (unsigned i = 0; i < signers; i++) {
-        char name[TCN_MAX_NAME_CHARS + 1];
-        tcn_secrets secrets;
-        bench_cast_publisher_name(wanted->publisher + i, name);
-        bench_cast_secrets(cast, name, &secrets);
         tcn_cose_sign(TCN_OBJECT_ALERT, &cast->program, payload,
-                      i == 0 ? TCN_ROLE_PUBLISHER : TCN_ROLE_APPROVER, &secrets.sign, &signer[i],
+                      i == 0 ? TCN_ROLE_PUBLISHER : TCN_ROLE_APPROVER,
+                      &cast->publisher[(wanted->publisher + i) % cast->publishers], &signer[i],
                       header[i]);
     }
     expect(tcn_cose_encode(TCN_OBJECT_ALERT, payload, signer, signers, ret_envelope, cap, &len),

@@ -18,6 +18,8 @@ typedef struct {
     uint8_t seed[32];
     tcn_id program;
     tcn_box_public broker_key;
+    tcn_sign_secret *publisher; /* theirs, by index */
+    unsigned publishers;
     tcn_roster *roster; /* verified as a broker would */
 } bench_cast;
 
