@@ -7,8 +7,8 @@
 #include <string.h>
 #include <zmq.h>
 
-#include "libtocsin/curve.h"
 #include "libtocsin/monitor.h"
+#include "libtocsin/socks.h"
 #include "resolver.h"
 
 enum {
@@ -41,7 +41,8 @@ typedef struct {
     unsigned rounds; /* of all addresses in vain; 0 once a frame came */
     void *socket;
     tcn_monitor *monitor;
-    bool ending; /* the transport says it is down; frames may still wait */
+    tcn_socks *way; /* through the proxy; NULL without one */
+    bool ending;    /* the transport says it is down; frames may still wait */
     bool tell_up, tell_down;
     char why[WHY_BYTES];
 } link;
@@ -82,6 +83,7 @@ static void hang_up(link *one)
 {
     tcn_monitor_close(&one->monitor);
     tcn_curve_close(&one->socket);
+    tcn_socks_close(&one->way);
     one->ending = false;
 }
 
@@ -113,17 +115,22 @@ static bool connect_to(tcn_links *links, link *one, const tcn_address *address)
                                               .queue_while_waiting = true};
     tcn_fault fault = {.err = TCN_OK};
     if (tcn_curve_client(links->context, &options, &one->socket, &fault) != TCN_OK ||
-        tcn_monitor_open(links->context, one->socket, &one->monitor, &fault) != TCN_OK) {
+        tcn_monitor_open(links->context, one->socket, &one->monitor, &fault) != TCN_OK ||
+        tcn_socks_connect(one->socket, options.socks_proxy, address, &one->way, &fault) != TCN_OK) {
         say(one, address->text, fault.text);
-        return false;
-    }
-    if (zmq_connect(one->socket, address->text) != 0) {
-        say(one, address->text, zmq_strerror(zmq_errno()));
         return false;
     }
     one->state = CONNECTING;
     one->until_ms = now_ms(links) + ATTEMPT_MS;
     return true;
+}
+
+/* Why the address at hand did not work: what the proxy did, else what libzmq saw. */
+static void say_failed(link *one, const char *what)
+{
+    char proxy[TCN_SOCKS_WHY_SIZE];
+    tcn_socks_why(one->way, proxy);
+    say(one, one->address[one->at_address].text, proxy[0] != '\0' ? proxy : what);
 }
 
 /* Finds the addresses of the target at hand. False: there are none, why is said. */
@@ -301,7 +308,7 @@ static void read_events(tcn_links *links, link *one)
             one->state = UP;
             one->tell_up = true;
         } else if (one->state == CONNECTING && ends) {
-            say(one, one->address[one->at_address].text, tcn_monitor_text(&event));
+            say_failed(one, tcn_monitor_text(&event));
             try_next(links, one);
         } else if (one->state == UP && ends && !one->ending) {
             say(one, one->address[one->at_address].text, tcn_monitor_text(&event));
@@ -322,7 +329,7 @@ static void check_time(tcn_links *links, link *one)
         dial(links, one);
         break;
     case CONNECTING:
-        say(one, one->address[one->at_address].text, "no answer in time");
+        say_failed(one, "no answer in time");
         try_next(links, one);
         break;
     case OFF:

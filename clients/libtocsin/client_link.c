@@ -34,6 +34,7 @@ static void drop_socket(tcn_link *link)
     link->has_in = false;
     tcn_monitor_close(&link->monitor);
     tcn_curve_close(&link->socket);
+    tcn_socks_close(&link->way);
 }
 
 void tcn_link_stop(tcn_link *link)
@@ -52,9 +53,9 @@ static tcn_err connect_address(tcn_link *link, const tcn_address *address, tcn_m
     if (err != TCN_OK)
         return err;
     link->sockets++;
-    if (zmq_connect(link->socket, address->text) != 0)
-        return tcn_fault_set(fault, TCN_UNREACHABLE, "cannot connect to %s: %s", address->text,
-                             zmq_strerror(zmq_errno()));
+    err = tcn_socks_connect(link->socket, link->options.socks_proxy, address, &link->way, fault);
+    if (err != TCN_OK)
+        return err;
     if (link->hello.len == 0)
         return TCN_OK;
     /* Waits in the socket for the handshake. */
@@ -151,7 +152,12 @@ static void address_failed(tcn_link *link, const tcn_monitor_event *event, tcn_m
     tcn_fault fault;
     bool silent = now.ms - link->address_since.ms + SILENT_MS >= TCN_MAX_HANDSHAKE_MS;
     int32_t stage = TOCSIN_STAGE_HANDSHAKE;
-    if (event != NULL && event->kind == TCN_MONITOR_REFUSED) {
+    char proxy[TCN_SOCKS_WHY_SIZE];
+    tcn_socks_why(link->way, proxy);
+    if (proxy[0] != '\0') {
+        stage = TOCSIN_STAGE_CONNECT;
+        (void)tcn_fault_set(&fault, TCN_UNREACHABLE, "cannot reach %s: %s", where(link), proxy);
+    } else if (event != NULL && event->kind == TCN_MONITOR_REFUSED) {
         (void)tcn_fault_set(&fault, TCN_UNKNOWN_KEY, "%s: %s", where(link),
                             tcn_monitor_text(event));
     } else if (link->tcp_up && (event == NULL || silent)) {

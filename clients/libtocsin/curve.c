@@ -27,6 +27,7 @@ enum {
     KEEPALIVE_INTERVAL_S = 15,
     KEEPALIVE_COUNT = 4,
     CONNECT_TIMEOUT_MS = 10000,
+    PROXIED_HANDSHAKE_MS = 15000,
     NEVER_MS = 3600000 /* the owner closes the socket long before */
 };
 
@@ -343,9 +344,10 @@ static tcn_err client_options(void *socket, const tcn_curve_client_options *opti
     if (err == TCN_OK)
         err = set_bytes(socket, ZMQ_CURVE_SECRETKEY, "ZMQ_CURVE_SECRETKEY",
                         tcn_bytes_of(options->secret->b, sizeof(options->secret->b)), fault);
+    /* libzmq counts from its connection to the way, before the proxy's to the broker. */
+    const int_option patience = OPTION(HANDSHAKE_IVL, PROXIED_HANDSHAKE_MS);
     if (err == TCN_OK && options->socks_proxy != NULL && options->socks_proxy[0] != '\0')
-        err = set_bytes(socket, ZMQ_SOCKS_PROXY, "ZMQ_SOCKS_PROXY",
-                        tcn_bytes_str(options->socks_proxy), fault);
+        err = set_int(socket, &patience, fault);
     return err;
 }
 

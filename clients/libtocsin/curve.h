@@ -62,7 +62,7 @@ TCN_CHECKED tcn_err tcn_curve_bind(void *context, void *socket, const char *host
 typedef struct {
     const tcn_box_secret *secret;
     const tcn_box_public *server_key;
-    const char *socks_proxy; /* "host:port" of a SOCKS5 proxy; NULL or "": none */
+    const char *socks_proxy; /* of tcn_socks_connect: the handshake may take longer; or NULL, "" */
     int queue_frames;        /* 0: 256 */
     int reconnect_ms;        /* 0: a socket is one connection, and the owner makes the next */
     int reconnect_max_ms;    /* with reconnect_ms */
@@ -71,7 +71,7 @@ typedef struct {
     bool queue_while_waiting;
 } tcn_curve_client_options;
 
-/* A DEALER, not yet connected: zmq_connect(socket, address.text). */
+/* A DEALER, not yet connected: tcn_socks_connect, or zmq_connect(socket, address.text). */
 TCN_CHECKED tcn_err tcn_curve_client(void *context, const tcn_curve_client_options *options,
                                      void **ret_socket, tcn_fault *fault);
 
