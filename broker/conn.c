@@ -4,7 +4,9 @@
 #include "conn.h"
 
 #include <fcntl.h>
+#include <linux/tcp.h> /* the C library's has no tcpi_bytes_acked */
 #include <netdb.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -52,6 +54,19 @@ bool tcn_conn_of(int fd, const char *address, tcn_conn *ret_conn)
         conn.fd = -1;
     *ret_conn = conn;
     return found;
+}
+
+bool tcn_conn_acked(const tcn_conn *conn, uint64_t *ret_bytes)
+{
+    tcn_conn now;
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+    if (conn->fd < 0 || !look(conn->fd, &now) || now.inode != conn->inode ||
+        getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        size < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+        return false;
+    *ret_bytes = info.tcpi_bytes_acked;
+    return true;
 }
 
 bool tcn_conn_cut(const tcn_conn *conn)

@@ -16,7 +16,12 @@
 #include "libtocsin/limits.h"
 #include "peers.h"
 
-enum { FRAMES = TCN_LANES * TCN_MAX_TURN_FRAMES, TEXT_BYTES = 200 };
+enum {
+    FRAMES = TCN_LANES * TCN_MAX_TURN_FRAMES,
+    ASK_BYTES = 262144,  /* sent between two looks at what was acknowledged */
+    FRAME_OVERHEAD = 32, /* at least, of ZMTP and CURVE */
+    TEXT_BYTES = 200
+};
 
 /* A connection that has not said anything yet. */
 typedef struct {
@@ -309,17 +314,40 @@ size_t tcn_broker_net_gone(tcn_broker_net *net, tcn_peer *ret_peers, size_t cap)
 
 /* ---- the port ---- */
 
+/* libzmq bounds a queue by frames, 256 of them: 12 MiB of bodies for one connection that asks and
+ * does not read. So what is on the way is counted in bytes, too. That we count a little less than
+ * goes out evens out whenever the kernel is asked. */
+static bool is_behind(tcn_peer_entry *entry, size_t len)
+{
+    uint64_t more = len + FRAME_OVERHEAD, acked = 0;
+    uint64_t on_the_way = entry->sent_bytes + more - entry->acked_bytes;
+    if (on_the_way <= TCN_MAX_PEER_BYTES && entry->sent_bytes - entry->asked_at < ASK_BYTES)
+        return false;
+    if (!tcn_conn_acked(&entry->conn, &acked))
+        acked = entry->sent_bytes; /* not known: libzmq's bound alone */
+    entry->acked_bytes = acked;
+    if (entry->sent_bytes < acked)
+        entry->sent_bytes = acked;
+    entry->asked_at = entry->sent_bytes;
+    return entry->sent_bytes + more - acked > TCN_MAX_PEER_BYTES;
+}
+
 static tcn_send_result send_message(tcn_broker_net *net, tcn_peer peer, zmq_msg_t *body)
 {
     tcn_peer_entry *entry = tcn_peers_by_number(net->peers, peer);
     tcn_send_result result = TCN_SEND_GONE;
-    if (entry != NULL && !entry->closed) {
+    size_t len = zmq_msg_size(body);
+    if (entry != NULL && !entry->closed && is_behind(entry, len)) {
+        net->stats.full++;
+        result = TCN_SEND_FULL;
+    } else if (entry != NULL && !entry->closed) {
         uint32_t r = entry->routing;
         const uint8_t id[TCN_ROUTING_ID_BYTES] = {0, (uint8_t)(r >> 24), (uint8_t)(r >> 16),
                                                   (uint8_t)(r >> 8), (uint8_t)r};
         void *socket = net->socket[entry->endpoint];
         if (zmq_send(socket, id, sizeof(id), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
             zmq_msg_send(body, socket, ZMQ_DONTWAIT) >= 0) {
+            entry->sent_bytes += len + FRAME_OVERHEAD;
             net->stats.frames_out++;
             return TCN_SENT;
         }

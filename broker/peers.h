@@ -16,7 +16,10 @@ typedef struct {
     uint32_t routing;
     tcn_lane endpoint;
     tcn_conn conn;
-    uint64_t since_ms; /* its first frame, by the owner's clock */
+    uint64_t since_ms;    /* its first frame, by the owner's clock */
+    uint64_t sent_bytes;  /* to it, about: see net.c */
+    uint64_t acked_bytes; /* of those, when last asked, at sent_bytes of asked_at */
+    uint64_t asked_at;
     bool closed;       /* cut by us: what it still says is dropped, and nothing is sent */
     bool dying;        /* the transport says that it is gone; frames may still wait */
     uint64_t dying_at; /* the owner's count when that was */

@@ -47,6 +47,7 @@
     X(SESSIONS_PER_MEMBER, 16, "sessions", "clients of one key beside its node session")           \
     X(SESSIONS, 20000, "sessions", "of all members at one broker")                                 \
     X(WINDOW_BYTES, 262144, "bytes", "alerts sent to a node in one lane and not yet receipted")    \
+    X(PEER_BYTES, 2097152, "bytes", "sent to a peer and not yet read by it: then it is behind")    \
     X(PAGE_ITEMS, 256, "items", "records in one read transaction or one query answer")             \
     X(TURN_FRAMES, 512, "frames", "drained from one endpoint before a commit")                     \
     X(BUNDLE_BYTES, 4194304, "bytes", "a trust bundle")                                            \

@@ -126,12 +126,17 @@ static tcn_peer stalled_peer(net_rig *rig, relay *r, net_client **ret_client)
     return rig->frame[0].peer;
 }
 
+static tcn_send_result send_one(net_rig *rig, tcn_peer peer)
+{
+    static const uint8_t bytes[FRAME];
+    return rig->port.send(rig->port.self, peer, tcn_bytes_of(bytes, sizeof(bytes)));
+}
+
 /* Sends until the peer is full; the count of frames that were taken. */
 static size_t fill(net_rig *rig, tcn_peer peer)
 {
-    static uint8_t bytes[FRAME];
     size_t sent = 0;
-    while (rig->port.send(rig->port.self, peer, tcn_bytes_of(bytes, sizeof(bytes))) == TCN_SENT)
+    while (send_one(rig, peer) == TCN_SENT)
         assert_true(++sent < 100000);
     return sent;
 }
@@ -197,7 +202,7 @@ static void test_a_stalled_peer_blocks_nobody(void **state)
     assert_true(sent >= 16);
     assert_int_equal(rig->port.send(rig->port.self, peer, tcn_bytes_str("still here")), TCN_SENT);
     net_rig_expect(rig, other, "still here");
-    assert_int_equal(rig->port.send(rig->port.self, stalled, tcn_bytes_str("x")), TCN_SEND_FULL);
+    assert_int_equal(send_one(rig, stalled), TCN_SEND_FULL);
     /* It reads again, and gets on. */
     r.stalled = false;
     for (uint64_t end = now_ms() + LIMIT_MS;;) {
@@ -207,10 +212,48 @@ static void test_a_stalled_peer_blocks_nobody(void **state)
         zmq_msg_init(&msg);
         (void)zmq_msg_recv(&msg, slow->socket, ZMQ_DONTWAIT);
         zmq_msg_close(&msg);
-        if (rig->port.send(rig->port.self, stalled, tcn_bytes_str("x")) == TCN_SENT)
+        if (send_one(rig, stalled) == TCN_SENT)
             break;
     }
     relay_close(&r);
+}
+
+/* Who asks for much and reads nothing does not get to fill our memory. */
+static void test_what_waits_for_a_peer_is_bounded(void **state)
+{
+    net_rig *rig = *state;
+    relay r;
+    net_client *slow;
+    tcn_peer stalled = stalled_peer(rig, &r, &slow);
+    fill_to_the_brim(rig, stalled, &r);
+    tcn_broker_net_stats stats;
+    tcn_broker_net_stats_get(rig->net, &stats);
+    int arrived = 0;
+    assert_int_equal(ioctl(r.server, FIONREAD, &arrived), 0);
+    uint64_t sent = stats.frames_out * FRAME;
+    assert_true(sent <= TCN_MAX_PEER_BYTES + (uint64_t)arrived);
+    assert_true(sent >= TCN_MAX_PEER_BYTES / 2);
+    relay_close(&r);
+}
+
+/* Who reads gets any amount, and what we count does not drift. */
+static void test_a_peer_that_reads_is_never_behind(void **state)
+{
+    net_rig *rig = *state;
+    tcn_peer peer;
+    static const uint8_t bytes[FRAME];
+    net_client *reader = net_rig_peer(rig, "bob", TCN_LANE_BULK, &peer);
+    const size_t size[] = {sizeof(bytes), 1}, times[] = {1000, 20000};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t n = 0; n < times[i]; n++) {
+            assert_int_equal(rig->port.send(rig->port.self, peer, tcn_bytes_of(bytes, size[i])),
+                             TCN_SENT);
+            zmq_msg_t msg;
+            zmq_msg_init(&msg);
+            assert_true(zmq_msg_recv(&msg, reader->socket, 0) >= 0);
+            zmq_msg_close(&msg);
+        }
+    }
 }
 
 static void test_after_a_cut_not_one_more_byte(void **state)
@@ -424,6 +467,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_stalled_peer_blocks_nobody),
+        TEST(test_what_waits_for_a_peer_is_bounded),
+        TEST(test_a_peer_that_reads_is_never_behind),
         TEST(test_after_a_cut_not_one_more_byte),
         TEST(test_a_flood_does_not_delay_the_cut),
         TEST(test_a_cut_peer_is_heard_no_more),
