@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* socks.h - one connection's way through a SOCKS5 proxy (RFC 1928, no login). libzmq connects to a
  * local socket here, and a thread carries bytes between that and the proxy; all it sees is CURVE.
- * (libzmq 4.3.4's own SOCKS client ends the process when a socket is closed after its proxy failed.)
+ * libzmq 4.3.4's own client ends the process when a socket is closed after its proxy failed.
  * Threads: all calls by the owner; none of them waits. */
 #ifndef TCN_SOCKS_H
 #define TCN_SOCKS_H
