@@ -10,8 +10,6 @@
 
 /* ---- board ---- */
 
-enum { PENDING = 0, RECEIVED = 1, ACKED = 2, REJECTED = 3, REVOKED = 4 };
-
 /* Checkpoints looked at for one page: in step, a thousand nodes have a thousand of each frame. */
 enum { CHECKPOINTS = 8192 };
 
@@ -105,7 +103,8 @@ static void look_up(const board *bd, const char *name, const tcn_node *node, sta
     st->acked = tcn_db_get(b, &row, &value) == TCN_OK && tcn_ack_unpack(value, &st->ack) == TCN_OK;
 }
 
-static void put_standing(const board *bd, const char *name, unsigned state, const standing *st)
+static void put_standing(const board *bd, const char *name, tcn_node_state state,
+                         const standing *st)
 {
     tcn_page *page = bd->page;
     tcn_cbor_writer *w = &page->w;
@@ -154,11 +153,11 @@ static bool board_line(const board *bd, const char *name)
         if (!valid || bd->entry == NULL || !tcn_who_gets(b, &whom, bd->entry))
             return true;
     }
-    unsigned state = !valid        ? REVOKED
-                     : st.acked    ? ACKED
-                     : st.rejected ? REJECTED
-                     : st.received ? RECEIVED
-                                   : PENDING;
+    tcn_node_state state = !valid        ? TCN_NODE_STATE_REVOKED
+                           : st.acked    ? TCN_NODE_STATE_ACKED
+                           : st.rejected ? TCN_NODE_STATE_REJECTED
+                           : st.received ? TCN_NODE_STATE_RECEIVED
+                                         : TCN_NODE_STATE_PENDING;
     put_standing(bd, name, state, &st);
     return tcn_page_keep(bd->page, at);
 }

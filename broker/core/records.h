@@ -5,6 +5,7 @@
 #define TCN_BROKER_RECORDS_H
 
 #include "libtocsin/ack.h"
+#include "libtocsin/states.h"
 #include "pack.h"
 
 /* M: layout u16 · program id16 · epoch id16 · highest trust version u64 · audit rows ever u64 ·
@@ -16,17 +17,6 @@ typedef struct {
     uint64_t trust_version, audits;
     tcn_wall founded;
 } tcn_meta;
-
-/* States of an alert; the numbers are those of alert-item 11 (docs/protocol.md §6). */
-typedef enum {
-    TCN_STATE_HELD = 0,
-    TCN_STATE_IN_FORCE = 1,
-    TCN_STATE_CANCELLED = 2,
-    TCN_STATE_SUPERSEDED = 3,
-    TCN_STATE_EXPIRED = 4, /* never stored: by the clock */
-    TCN_STATE_VOIDED = 5,
-    TCN_STATE_LAPSED = 6 /* was held, and never went out */
-} tcn_state;
 
 enum {
     TCN_FLAG_EXTERNAL = 1, /* the body is a file */

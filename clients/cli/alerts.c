@@ -35,7 +35,7 @@ static void add_row(tcn_table *table, const tocsin_alert_item *item)
     tcn_table_cell(table, TCN_PLAIN, "%s", tcn_tlp_label((tcn_tlp)item->tlp));
     tcn_table_cell(table, item->lane == TOCSIN_LANE_EMERGENCY ? TCN_BAD : TCN_PLAIN, "%s",
                    tcn_lane_text((tcn_lane)item->lane));
-    tcn_table_cell(table, tone_of(item->state), "%s", tcn_alert_state_word(item->state));
+    tcn_table_cell(table, tone_of(item->state), "%s", tcn_state_text(item->state));
     if (item->seq_known)
         tcn_table_cell(table, TCN_PLAIN, "%" PRIu64, item->seq);
     else

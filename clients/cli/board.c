@@ -44,7 +44,7 @@ static void add_row(tcn_table *table, const tocsin_board_item *item)
 {
     char when[TCN_WALL_TEXT_SIZE];
     cell_text(table, item->node);
-    tcn_table_cell(table, tone_of(item->state), "%s%s%s", tcn_board_state_word(item->state),
+    tcn_table_cell(table, tone_of(item->state), "%s%s%s", tcn_node_state_text(item->state),
                    item->rejected_known ? ": " : "",
                    item->rejected_known ? tocsin_error_word(item->rejected) : "");
     tcn_table_cell(table, TCN_PLAIN, "%s", tcn_net_local(item->received, when));
@@ -70,7 +70,7 @@ static json_t *node_json(const tocsin_board_item *item)
 {
     json_t *object = json_pack(
         "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "node", tcn_net_json_text(item->node),
-        "state", tcn_board_state_word(item->state), "received_at", tcn_net_json_ms(item->received),
+        "state", tcn_node_state_text(item->state), "received_at", tcn_net_json_ms(item->received),
         "latency_ms",
         item->latency_known ? json_integer((json_int_t)item->latency_ms) : json_null(), "ack",
         item->ack_known ? json_string(tcn_answer_word_of(item->answer)) : json_null(), "ack_at",

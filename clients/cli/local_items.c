@@ -6,17 +6,6 @@
 
 #include "libtocsin/trust.h"
 
-const char *tcn_inbox_state_text(tcn_inbox_state state)
-{
-    switch (state) {
-#define X(name, number, word)                                                                      \
-    case TCN_INBOX_##name: return word;
-        TCN_INBOX_STATE_TABLE(X)
-#undef X
-    }
-    return "unknown";
-}
-
 static tcn_wall get_wall(tcn_cbor_reader *r)
 {
     return (tcn_wall){(int64_t)tcn_cbor_get_uint_max(r, INT64_MAX)};

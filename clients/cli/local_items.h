@@ -5,25 +5,10 @@
 
 #include "libtocsin/ack.h"
 #include "libtocsin/local.h"
+#include "libtocsin/states.h"
 #include "out.h"
 
 #define TCN_LOCAL_TIMEOUT_MS 10000
-
-/* X(NAME, number, word): the state of an alert in an inbox */
-#define TCN_INBOX_STATE_TABLE(X)                                                                   \
-    X(IN_FORCE, 0, "in-force")                                                                     \
-    X(CANCELLED, 1, "cancelled")                                                                   \
-    X(SUPERSEDED, 2, "superseded")                                                                 \
-    X(EXPIRED, 3, "expired")                                                                       \
-    X(VOIDED, 4, "voided")
-
-typedef enum {
-#define X(name, number, word) TCN_INBOX_##name = number,
-    TCN_INBOX_STATE_TABLE(X)
-#undef X
-} tcn_inbox_state;
-
-const char *tcn_inbox_state_text(tcn_inbox_state state);
 
 /* Views into the reply. */
 typedef struct {

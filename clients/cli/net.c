@@ -115,24 +115,6 @@ const char *tcn_net_local(int64_t unix_ms, char text[static TCN_WALL_TEXT_SIZE])
     return text;
 }
 
-static const char *word_of(const char *const *words, size_t count, uint32_t number)
-{
-    return number < count ? words[number] : "unknown";
-}
-
-const char *tcn_alert_state_word(uint32_t state)
-{
-    static const char *const words[] = {"held",    "in-force", "cancelled", "superseded",
-                                        "expired", "voided",   "lapsed"};
-    return word_of(words, sizeof(words) / sizeof(words[0]), state);
-}
-
-const char *tcn_board_state_word(uint32_t state)
-{
-    static const char *const words[] = {"pending", "received", "acked", "rejected", "revoked"};
-    return word_of(words, sizeof(words) / sizeof(words[0]), state);
-}
-
 const char *tcn_answer_word_of(uint32_t answer)
 {
     return answer <= TCN_ANSWER_HELP ? tcn_answer_text((tcn_answer)answer) : "unknown";

@@ -6,6 +6,7 @@
 
 #include <tocsin/client.h>
 
+#include "libtocsin/states.h"
 #include "out.h"
 
 /* Rows for the options of every command that uses the network. */
@@ -37,9 +38,7 @@ json_t *tcn_net_json_ms(int64_t unix_ms);
 /* Local time for people; "-" for 0. */
 const char *tcn_net_local(int64_t unix_ms, char text[static TCN_WALL_TEXT_SIZE]);
 
-const char *tcn_alert_state_word(uint32_t state); /* "in-force" */
-const char *tcn_board_state_word(uint32_t state); /* "received" */
-const char *tcn_answer_word_of(uint32_t answer);  /* "acting" */
+const char *tcn_answer_word_of(uint32_t answer); /* "acting" */
 /* "2 approvals, the body" into memory. */
 void tcn_waits_text(const tocsin_alert_item *item, char *ret_text, size_t size);
 

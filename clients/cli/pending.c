@@ -42,9 +42,9 @@ json_t *tcn_alert_item_json(const tocsin_alert_item *item)
         tcn_lane_text((tcn_lane)item->lane), "topic", tcn_net_json_text(item->topic), "tlp",
         tcn_tlp_text((tcn_tlp)item->tlp), "status", tcn_status_text((tcn_status)item->status),
         "title", tcn_net_json_text(item->title), "publisher", tcn_net_json_text(item->publisher),
-        "created", tcn_net_json_ms(item->created), "state", tcn_alert_state_word(item->state),
-        "kind", tcn_kind_text((tcn_kind)item->kind), "accepted", tcn_net_json_ms(item->accepted),
-        "expires", tcn_net_json_ms(item->expires));
+        "created", tcn_net_json_ms(item->created), "state", tcn_state_text(item->state), "kind",
+        tcn_kind_text((tcn_kind)item->kind), "accepted", tcn_net_json_ms(item->accepted), "expires",
+        tcn_net_json_ms(item->expires));
     if (object == NULL || item->state != TOCSIN_ALERT_HELD)
         return object;
     json_t *held =

@@ -15,8 +15,8 @@
 
 /* ---- items ---- */
 
-tcn_agent_item_state tcn_agent_item_state_of(const tcn_agent *a, const tcn_agent_item *item,
-                                             unsigned *ret_marks)
+tcn_inbox_state tcn_agent_item_state(const tcn_agent *a, const tcn_agent_item *item,
+                                     unsigned *ret_marks)
 {
     const tcn_agent_record *record = &item->record;
     const tcn_issuer *issuer = tcn_bundle_issuer(a->bundle, item->alert.meta.publisher);
@@ -33,12 +33,12 @@ tcn_agent_item_state tcn_agent_item_state_of(const tcn_agent *a, const tcn_agent
         marks |= TCN_MARK_PUBLISHER_COMPROMISED;
     *ret_marks = marks;
     if (is_void)
-        return TCN_ITEM_VOIDED;
+        return TCN_INBOX_VOIDED;
     if (record->flags & TCN_RECORD_CANCELLED)
-        return TCN_ITEM_CANCELLED;
+        return TCN_INBOX_CANCELLED;
     if (record->flags & TCN_RECORD_SUPERSEDED)
-        return TCN_ITEM_SUPERSEDED;
-    return is_over ? TCN_ITEM_EXPIRED : TCN_ITEM_IN_FORCE;
+        return TCN_INBOX_SUPERSEDED;
+    return is_over ? TCN_INBOX_EXPIRED : TCN_INBOX_IN_FORCE;
 }
 
 static void put_number(tcn_cbor_writer *w, uint64_t key, uint64_t value)
@@ -65,7 +65,7 @@ void tcn_agent_item_put(const tcn_agent *a, const tcn_agent_item *item, bool wit
     const tcn_alert_meta *meta = &item->alert.meta;
     bool has_ack_by = meta->ack_by.unix_ms != 0;
     unsigned marks;
-    tcn_agent_item_state state = tcn_agent_item_state_of(a, item, &marks);
+    tcn_inbox_state state = tcn_agent_item_state(a, item, &marks);
     tcn_cbor_put_map(w, 21u + with_envelope + has_ack_by);
     tcn_cbor_put_uint(w, 1);
     tcn_cbor_put_id(w, &item->id);
@@ -222,7 +222,7 @@ static bool is_wanted(const tcn_agent *a, const tcn_agent_client *client,
     if (client->all || (client->is_live && record->kind == TCN_KIND_CANCEL))
         return true;
     return record->kind != TCN_KIND_CANCEL &&
-           tcn_agent_item_state_of(a, item, &marks) == TCN_ITEM_IN_FORCE;
+           tcn_agent_item_state(a, item, &marks) == TCN_INBOX_IN_FORCE;
 }
 
 typedef struct {

@@ -6,6 +6,7 @@
 
 #include "cache.h"
 #include "libtocsin/local.h"
+#include "libtocsin/states.h"
 #include "state.h"
 
 struct tcn_agent_client {
@@ -28,16 +29,8 @@ typedef struct {
     tcn_wall since;
 } tcn_agent_inbox_ask;
 
-typedef enum {
-    TCN_ITEM_IN_FORCE = 0,
-    TCN_ITEM_CANCELLED = 1,
-    TCN_ITEM_SUPERSEDED = 2,
-    TCN_ITEM_EXPIRED = 3,
-    TCN_ITEM_VOIDED = 4
-} tcn_agent_item_state;
-
-tcn_agent_item_state tcn_agent_item_state_of(const tcn_agent *a, const tcn_agent_item *item,
-                                             unsigned *ret_marks);
+tcn_inbox_state tcn_agent_item_state(const tcn_agent *a, const tcn_agent_item *item,
+                                     unsigned *ret_marks);
 /* One inbox-item of docs/protocol.md §8. */
 void tcn_agent_item_put(const tcn_agent *a, const tcn_agent_item *item, bool with_envelope,
                         tcn_cbor_writer *w);
