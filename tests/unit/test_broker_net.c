@@ -204,6 +204,26 @@ static void test_only_single_frames_pass(void **state)
     assert_true(mem_ports_line_count(&rig->ports, "malformed-message") > 0);
 }
 
+/* inproc passes every security mechanism by: its messages carry no User-Id, as would all if libzmq
+ * ever let somebody in without asking. */
+static void test_a_message_without_member_is_dropped(void **state)
+{
+    net_rig *rig = *state;
+    void *socket[TCN_BROKER_NET_SOCKETS];
+    tcn_broker_net_sockets(rig->net, socket);
+    assert_int_equal(zmq_bind(socket[0], "inproc://side-door"), 0);
+    void *nobody = zmq_socket(rig->server_context, ZMQ_DEALER);
+    assert_non_null(nobody);
+    assert_int_equal(zmq_connect(nobody, "inproc://side-door"), 0);
+    assert_int_equal(zmq_send(nobody, "hello", 5, 0), 5);
+    for (int turns = 0; stats_of(rig).anonymous == 0; turns++) {
+        assert_true(turns < 1000);
+        net_rig_turn(rig, 100);
+    }
+    assert_int_equal(rig->frames, 0);
+    assert_int_equal(zmq_close(nobody), 0);
+}
+
 static void test_a_chosen_routing_id_is_cut(void **state)
 {
     net_rig *rig = *state;
@@ -333,6 +353,7 @@ int main(void)
         TEST(test_the_largest_frame_passes),
         TEST(test_a_frame_too_large_drops_the_connection),
         TEST(test_only_single_frames_pass),
+        TEST(test_a_message_without_member_is_dropped),
         TEST(test_a_chosen_routing_id_is_cut),
         TEST(test_sends_find_their_peer),
         TEST(test_a_shared_frame_reaches_all),
