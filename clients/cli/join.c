@@ -120,7 +120,9 @@ static int tell(const tcn_cli *cli, const char *home, const tcn_invite *invite)
         tcn_field(cli, "broker", TCN_PLAIN, "%s at %s", invite->bundle.broker[i].name,
                   invite->bundle.broker[i].session[0]);
     if ((card->roles & TCN_ROLE_NODE) != 0)
-        tcn_out_say(cli, "\nNext\n  Start the agent: tocsin-agent --home %s", home);
+        tcn_out_say(cli,
+                    "\nNext\n  Start the agent, or restart it if it runs: tocsin-agent --home %s",
+                    home);
     else
         tcn_out_say(cli, "\nNext\n  tocsin -H %s status", home);
     return tcn_done(cli, json_pack("{s:s, s:s, s:o, s:s, s:I, s:s}", "name", card->name, "program",

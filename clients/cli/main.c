@@ -73,6 +73,11 @@ static int unknown_command(const tcn_cli *cli, int argc, char **argv)
         names[nouns++] = all[i]->name;
     (void)snprintf(typed, sizeof(typed), "%s%s%s", argv[0], noun ? " " : "", noun ? argv[1] : "");
     const char *near = tcn_closest(typed, names, nouns);
+    for (unsigned i = 0; i < nouns && near == NULL; i++) {
+        const char *verb = strchr(names[i], ' '); /* "revoke" for "member revoke" */
+        if (verb != NULL && strcmp(verb + 1, typed) == 0)
+            near = names[i];
+    }
     return tcn_cli_usage(cli, "there is no command %s%s%s%s", typed,
                          near != NULL ? "; did you mean " : "", near != NULL ? near : "",
                          near != NULL ? "?" : "");

@@ -580,6 +580,7 @@ PY
 @test "usage errors: exit 2, on stderr, with the nearest guess" {
     refused 2 'usage: tocsin' tocsin
     refused 2 'did you mean member add' tocsin member ad
+    refused 2 'did you mean member revoke' tocsin revoke
     refused 2 'did you mean status' tocsin statsu
     refused 2 'no command xyzzy' tocsin xyzzy
     refused 2 'member add' tocsin member
