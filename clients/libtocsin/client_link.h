@@ -29,7 +29,7 @@ typedef struct {
     void *context, *socket;
     unsigned sockets; /* made so far: says when there is another one */
     tcn_monitor *monitor;
-    tcn_socks *way; /* through the proxy; NULL without one */
+    tcn_socks *way;                   /* through the proxy; NULL without one */
     tcn_curve_client_options options; /* proxy and keys point to the owner's */
     tcn_box_public server_key;
     tcn_buf hello;
