@@ -22,8 +22,8 @@ typedef struct {
 /* Remembers what fd is now. False, and ret_conn->fd -1, if it is no TCP connection any more, or not
  * one from address (as libzmq's "Peer-Address" says it; NULL: any). */
 bool tcn_conn_of(int fd, const char *address, tcn_conn *ret_conn);
-/* Bytes that the other side's kernel has acknowledged since the connection began. False if it is gone
- * or the kernel does not say. */
+/* Bytes that the other side's kernel has acknowledged since the connection began. False if it is
+ * gone or the kernel does not say. */
 bool tcn_conn_acked(const tcn_conn *conn, uint64_t *ret_bytes);
 /* Cuts it so that the peer reads not one more byte: what the kernel holds for it is dropped and a
  * reset is sent. libzmq notices and closes the descriptor. False if it was gone already. */
