@@ -204,7 +204,9 @@ struct sim {
     unsigned alerts;
     sim_alert alert[SIM_ALERTS];
     unsigned heard_subscribe[SIM_MEMBERS]; /* of the node's last HELLO that was welcomed */
-    unsigned told_subscribe[SIM_MEMBERS];  /* of its last HELLO, which may have been committed */
+    unsigned left_subscribe[SIM_MEMBERS];  /* what that HELLO replaced, in which turn */
+    uint64_t left_at[SIM_MEMBERS];
+    unsigned told_subscribe[SIM_MEMBERS]; /* of its last HELLO, which may have been committed */
     unsigned notes;
 
     unsigned active_left; /* workload actions */
