@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client_outgoing.c - what was signed and may not have arrived yet, kept in the home so that the
  * very same bytes can be sent again. */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client_prepare.h"
 #include "file.h"
 
 #define FOLDER "outgoing"
+#define LEFTOVER_S 3600 /* saving takes moments; what is half there after so long stays so */
 
 static tcn_err path_of(const tocsin_client *client, const tocsin_id *id, const char *what,
                        char ret_path[static TCN_HOME_PATH_SIZE])
@@ -29,6 +34,34 @@ static tcn_err save(const tocsin_client *client, const tocsin_id *id, const char
     return err == TCN_OK ? tcn_file_write(path, content, 0600, fault) : err;
 }
 
+/* Does the name belong to something half there: a temporary file, or a body without envelope? */
+static bool is_half(int folder, const char *name)
+{
+    char envelope[TOCSIN_ID_TEXT_SIZE + sizeof(".envelope")];
+    const char *dot = strrchr(name, '.');
+    if (strncmp(name, ".tocsin-", strlen(".tocsin-")) == 0)
+        return true;
+    if (dot == NULL || dot - name != TOCSIN_ID_TEXT_SIZE - 1 || strcmp(dot, ".body") != 0)
+        return false;
+    (void)snprintf(envelope, sizeof(envelope), "%.*s.envelope", (int)(dot - name), name);
+    return faccessat(folder, envelope, F_OK, 0) != 0;
+}
+
+/* Removes what runs left that were killed while they saved. */
+static void sweep(const char *path)
+{
+    struct stat about;
+    time_t now = time(NULL);
+    DIR *dir = opendir(path);
+    for (struct dirent *e = dir != NULL ? readdir(dir) : NULL; e != NULL; e = readdir(dir))
+        if (is_half(dirfd(dir), e->d_name) &&
+            fstatat(dirfd(dir), e->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(about.st_mode) && now - about.st_mtime > LEFTOVER_S)
+            (void)unlinkat(dirfd(dir), e->d_name, 0);
+    if (dir != NULL)
+        (void)closedir(dir);
+}
+
 tcn_err tcn_outgoing_save(const tocsin_client *client, const tocsin_prepared *prepared,
                           tcn_fault *fault)
 {
@@ -37,6 +70,8 @@ tcn_err tcn_outgoing_save(const tocsin_client *client, const tocsin_prepared *pr
     tcn_err err = tcn_path_join(client->home.path, FOLDER, folder, sizeof(folder));
     if (err == TCN_OK)
         err = tcn_dir_make(folder, 0700, fault);
+    if (err == TCN_OK)
+        sweep(folder);
     /* The body first: an envelope that is there has its body. */
     if (err == TCN_OK && prepared->body != NULL)
         err = save(client, &alert->id, "body", tcn_bytes_of(prepared->body, prepared->body_len),

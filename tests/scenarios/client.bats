@@ -190,3 +190,17 @@ raw() { printf '%s\n' "$2" | "$TOCSIN_HELPERS/raw_peer" "$(home "$1")"; }
     raw vendor $'hello\nexpect welcome\nsend 83030141ff\nexpect answer'
     as watch status
 }
+
+@test "what a killed publish left half saved goes with the next one; what can be resumed stays" {
+    program
+    cast north
+    small
+    out=$(home vendor)/outgoing
+    mkdir -m 700 "$out"
+    id=01900000-0000-7000-8000-00000000000
+    touch -d '2 hours ago' "$out/.tocsin-99-0" "$out/${id}1.body" "$out/${id}2.body" "$out/${id}2.envelope"
+    touch "$out/.tocsin-99-1" "$out/${id}3.body"
+    broker
+    publish vendor --topic a.b --tlp green --title T "$T/b"
+    [ "$(ls -A "$out" | tr '\n' ' ')" = ".tocsin-99-1 ${id}2.body ${id}2.envelope ${id}3.body " ]
+}
