@@ -84,8 +84,8 @@ static arguments read_arguments(int argc, char **argv)
     return args;
 }
 
-/* Sealed frames of a full batch come and go by the thousand in a flood: each is a mapping of its own
- * and goes back to the system, where the heap would keep as much as the flood needed. */
+/* Sealed frames of a full batch come and go by the thousand in a flood: each is a mapping of its
+ * own and goes back to the system, where the heap would keep as much as the flood needed. */
 static void give_memory_back(void)
 {
 #ifdef __GLIBC__
