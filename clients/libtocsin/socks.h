@@ -9,7 +9,7 @@
 #include "curve.h"
 
 #define TCN_SOCKS_ENDPOINT_SIZE 64
-#define TCN_SOCKS_WHY_SIZE 256
+#define TCN_SOCKS_WHY_SIZE 384
 
 typedef struct tcn_socks tcn_socks;
 
