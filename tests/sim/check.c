@@ -54,6 +54,14 @@ static bool is_node(const sim *s, const sim_agent *agent)
     return !agent->is_clone && card->state == TCN_MEMBER_ACTIVE;
 }
 
+/* Will the broker take its answer? Not that to a cancel which it has only because it got what was
+ * cancelled, once that is pruned. */
+static bool may_answer(const sim *s, unsigned member, const sim_alert *a)
+{
+    return sim_card_at(s, s->broker.version, member)->state == TCN_MEMBER_ACTIVE &&
+           (a->kind != TCN_KIND_CANCEL || sim_is_entitled(s, s->broker.version, member, a));
+}
+
 /* ---- inboxes ---- */
 
 static const sim_item *find_item(const sim_item *items, unsigned count, const sim_alert *a)
@@ -145,7 +153,8 @@ static void check_inbox(check *c, sim_agent *agent)
             continue;
         check_held(c, agent, a, item);
         check_references(c, agent, a, item, items, count);
-        if (a->answer[agent->member].counter > 0 && !item->confirmed && c->wall < a->expires)
+        if (may_answer(s, agent->member, a) && a->answer[agent->member].counter > 0 &&
+            !item->confirmed && c->wall < a->expires)
             lacks(c, "[7] %s: the answer to a%u is not confirmed", agent->proc.name, i);
     }
     free(items);
@@ -183,8 +192,7 @@ static void check_board_row(check *c, sim_alert *a, const sim_board_row *row)
         sim_fail(s, "[7] the board of a%u had answer n%u of %s, and has n%u", at,
                  a->board_note[row->member], name, row->note);
     a->board_note[row->member] = row->note;
-    if (row->note < answer->note &&
-        sim_card_at(s, s->broker.version, row->member)->state == TCN_MEMBER_ACTIVE)
+    if (row->note < answer->note && may_answer(s, row->member, a))
         lacks(c, "[7] the board of a%u has n%u of %s, which confirmed n%u", at, row->note, name,
               answer->note);
     /* A node that may not have its body any more says that it does not get it. */
