@@ -24,20 +24,25 @@ static int teardown(void **state)
     return 0;
 }
 
+static tcn_wire welcome_wire(const agent_rig *rig, uint64_t start)
+{
+    return (tcn_wire){.op = TCN_OP_WELCOME,
+                      .welcome = {.version = 1,
+                                  .epoch = rig->epoch,
+                                  .generation = rig->generation,
+                                  .trust_version = world_bundle(rig->w)->version,
+                                  .time = rig->ports.wall,
+                                  .broker = tcn_bytes_str("broker"),
+                                  .heartbeat_ms = TCN_MAX_HEARTBEAT_MS,
+                                  .has_start = {true, true},
+                                  .start = {[TCN_LANE_BULK] = start},
+                                  .max_body_bytes = TCN_MAX_BODY_BYTES,
+                                  .window_bytes = TCN_MAX_WINDOW_BYTES}};
+}
+
 static void welcome_on(agent_rig *rig, tcn_peer link, uint64_t start)
 {
-    tcn_wire wire = {.op = TCN_OP_WELCOME,
-                     .welcome = {.version = 1,
-                                 .epoch = rig->epoch,
-                                 .generation = rig->generation,
-                                 .trust_version = world_bundle(rig->w)->version,
-                                 .time = rig->ports.wall,
-                                 .broker = tcn_bytes_str("broker"),
-                                 .heartbeat_ms = TCN_MAX_HEARTBEAT_MS,
-                                 .has_start = {true, true},
-                                 .start = {[TCN_LANE_BULK] = start},
-                                 .max_body_bytes = TCN_MAX_BODY_BYTES,
-                                 .window_bytes = TCN_MAX_WINDOW_BYTES}};
+    tcn_wire wire = welcome_wire(rig, start);
     rig_frame(rig, link, &wire);
 }
 
@@ -141,6 +146,36 @@ static void test_a_lower_generation_is_believed_when_it_answers_us(void **state)
     assert_int_equal(wire.hello.cursor[TCN_LANE_BULK].seq, 0);
 }
 
+/* Nobody says twice that a link is up. */
+static void test_a_link_that_comes_up_while_nothing_can_be_stored_is_redone(void **state)
+{
+    agent_rig *rig = *state;
+    tcn_peer link;
+    rig_start(rig);
+    mem_store_fail_commit(rig->ports.store, 1, TCN_FULL, false);
+    rig_up(rig, RIG_SESSION);
+    assert_true(rig_reconnect(rig, &link));
+    assert_int_equal(link, RIG_SESSION);
+}
+
+/* The emergency link takes its lane back from session in the same turn: what session brought is
+ * still taken once. */
+static void test_a_replay_takes_each_input_once(void **state)
+{
+    agent_rig *rig = *state;
+    uint8_t frame[256];
+    size_t len;
+    say_hello_again(rig);
+    tcn_wire wire = welcome_wire(rig, 3);
+    assert_int_equal(tcn_wire_encode(&wire, frame, sizeof frame, &len), TCN_OK);
+    const tcn_agent_input inputs[] = {
+        {.kind = TCN_AGENT_LINK_UP, .peer = RIG_EMERGENCY},
+        {.kind = TCN_AGENT_FRAME, .peer = RIG_SESSION, .frame = tcn_bytes_of(frame, len)}};
+    mem_store_fail_commit(rig->ports.store, 1, TCN_FULL, false);
+    assert_int_equal(tcn_agent_turn(rig->agent, inputs, 2), TCN_OK);
+    assert_int_equal(mem_ports_line_count(&rig->ports, "welcome-refused"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +186,9 @@ int main(void)
             test_an_older_answer_does_not_bring_an_older_generation_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lower_generation_is_believed_when_it_answers_us,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_link_that_comes_up_while_nothing_can_be_stored_is_redone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_replay_takes_each_input_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

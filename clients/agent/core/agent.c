@@ -335,7 +335,10 @@ static void refuse_input(tcn_agent *a, const tcn_agent_input *input, tcn_err err
         if (has_link)
             refuse_frame(a, (unsigned)input->peer, input->frame);
         break;
-    case TCN_AGENT_LINK_UP:
+    case TCN_AGENT_LINK_UP: /* it is up all the same, and nobody will say so again */
+        if (has_link)
+            a->next.link[input->peer].wants_cut = true;
+        break;
     case TCN_AGENT_LINK_DOWN:
         if (has_link)
             tcn_agent_link_cut_now(a, (unsigned)input->peer);
@@ -373,14 +376,23 @@ static bool is_urgent(void *core, size_t i)
     case TCN_AGENT_FRAME:
     case TCN_AGENT_LINK_UP:
     case TCN_AGENT_LINK_DOWN:
-        return input->peer < TCN_AGENT_LINKS &&
-               (a->now.link[input->peer].lanes & 1u << TCN_LANE_EMERGENCY) != 0;
+        return input->peer < TCN_AGENT_LINKS && (a->urgent_links >> input->peer & 1) != 0;
     default: return false;
     }
 }
 
 static const tcn_turn_ops turn_ops = {
     .apply = apply, .settle = settle, .discard = discard, .refuse = refuse, .is_urgent = is_urgent};
+
+/* As the turn begins: within it the answer must not change, or an input were replayed twice. */
+static unsigned urgent_links(const tcn_agent *a)
+{
+    unsigned links = 0;
+    for (unsigned link = 0; link < TCN_AGENT_LINKS; link++)
+        if (a->now.link[link].lanes & 1u << TCN_LANE_EMERGENCY)
+            links |= 1u << link;
+    return links;
+}
 
 static void pump(tcn_agent *a)
 {
@@ -420,6 +432,7 @@ tcn_err tcn_agent_turn(tcn_agent *agent, const tcn_agent_input *inputs, size_t c
     a->mono = a->ports.clock.mono(a->ports.clock.self);
     a->wake.ms = a->mono.ms + IDLE_MS;
     a->next = a->now;
+    a->urgent_links = urgent_links(a);
     a->inputs = inputs;
     tcn_err err = tcn_turn_run(&turn_ops, a, &a->ports.store, count, &replayed);
     a->inputs = NULL;

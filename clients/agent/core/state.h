@@ -151,6 +151,7 @@ struct tcn_agent {
     size_t pieces_cap;
 
     const tcn_agent_input *inputs;
+    unsigned urgent_links; /* a bit for each that had the emergency lane when the turn began */
     bool in_jobs;
     size_t jobs;
     tcn_agent_job job[TCN_AGENT_JOBS];
