@@ -91,8 +91,8 @@ static void fault_crash(sim *s)
             agent->subscribe |= 1u << sim_below(&s->faults, SIM_PATTERNS);
     }
     /* or put the newest bundle there */
-    if (sim_once_in(&s->faults, 3))
-        agent->home_version = s->broker.version;
+    if (sim_once_in(&s->faults, 3)) /* which the broker may not have yet */
+        agent->home_version = s->versions;
 }
 
 static sim_proc *random_proc(sim *s)

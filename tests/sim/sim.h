@@ -22,7 +22,7 @@ enum {
     SIM_OPS = 48,   /* of one person at a time */
     SIM_ALERTS = 160,
     SIM_VERSIONS = 96, /* of trust */
-    SIM_BODY_MOST = 200000
+    SIM_BODY_MOST = 600000
 };
 
 typedef struct {

@@ -60,7 +60,7 @@ void sim_fail(sim *s, const char *format, ...)
 
 void sim_trace_print(const sim *s, size_t last)
 {
-    size_t kept = s->lines < LINES ? s->lines : LINES;
+    size_t kept = s->line == NULL ? 0 : s->lines < LINES ? s->lines : LINES;
     size_t from = s->lines - (kept < last ? kept : last);
     for (size_t i = from; i < s->lines; i++)
         (void)fprintf(stderr, "%s\n", s->line[i % LINES]);

@@ -71,7 +71,7 @@ static void choose(sim *s, sim_alert *a)
     a->expires = a->created + some_validity(s);
     if (sim_once_in(&s->work, 6))
         a->not_before = a->created + (int64_t)sim_between(&s->work, 1, 59000);
-    a->external = a->lane == TCN_LANE_BULK && sim_once_in(&s->work, 4);
+    a->external = a->lane == TCN_LANE_BULK && sim_once_in(&s->work, 3);
 }
 
 /* Something about it that must keep it from everybody. */
@@ -232,6 +232,10 @@ static void work_refer(sim *s, tcn_kind kind)
     a->status = target->status;
     a->references = 1;
     a->reference[0] = sim_alert_index(s, target);
+    const sim_alert *second = sim_once_in(&s->work, 3) ? some_target(s) : NULL;
+    if (second != NULL && second != target && second->publisher == target->publisher &&
+        second->lane == target->lane && second->status == target->status)
+        a->reference[a->references++] = sim_alert_index(s, second);
     if (sim_once_in(&s->work, 2))
         a->topic = target->topic;
     a->external = a->external && a->lane == TCN_LANE_BULK;
@@ -288,7 +292,7 @@ static void work_ack(sim *s)
     if (count > 0) {
         const sim_item *item = &items[sim_below(&s->work, count)];
         sim_alert *a = sim_alert_find(s, &item->id);
-        if (a != NULL)
+        for (unsigned i = 0; a != NULL && (i == 0 || sim_once_in(&s->work, 3)); i++)
             sim_ask_ack(agent, a, (tcn_answer)sim_below(&s->work, TCN_ANSWER_HELP + 1));
     }
     free(items);
