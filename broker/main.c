@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - tocsin-broker: arguments, and the order in which a daemon gets on its feet. */
 #include <getopt.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -84,16 +83,6 @@ static arguments read_arguments(int argc, char **argv)
     return args;
 }
 
-/* Sealed frames of a full batch come and go by the thousand in a flood: each is a mapping of its
- * own and goes back to the system, where the heap would keep as much as the flood needed. */
-static void give_memory_back(void)
-{
-#ifdef __GLIBC__
-    enum { LARGE_BYTES = 40000 };
-    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-#endif
-}
-
 static tcn_err serve(tcn_broker_server_options *options, tcn_fault *fault)
 {
     tcn_broker_server *server = NULL;
@@ -145,7 +134,6 @@ int main(int argc, char **argv)
         return args.code;
     char home[TCN_HOME_PATH_SIZE];
     tcn_fault fault = {.err = TCN_OK};
-    give_memory_back();
     tcn_err err = tcn_keys_init();
     if (err != TCN_OK)
         (void)tcn_fault_set(&fault, err, "libsodium does not start");

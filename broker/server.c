@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ enum {
     GONES = 256,
     BLOBS = 64,
     INPUTS = FRAMES + GONES + BLOBS + 2, /* trust and tick */
+    TRIM_FRAMES = 10000,
+    QUIET_PEERS = 4, /* a second, one frame for so many */
     GATHER_STEPS = 6,
     GATHER_STEP_NS = 500000,
     TEND_MS = 1000, /* sweep, refusals, watchdog */
@@ -64,6 +67,7 @@ struct tcn_broker_server {
     tcn_peer gone[GONES];
     tcn_pace pace;
     uint64_t tend_at_ms, tends;
+    uint64_t frames_out, frames_since_trim; /* counted at each tend */
     bool stop, more;
 };
 
@@ -366,6 +370,24 @@ static bool has_session(void *arg, tcn_peer peer)
     return tcn_broker_has_session(arg, peer);
 }
 
+/* A flood leaves the heap as large as its window for all nodes was. What is free of it goes back to
+ * the system in the first quiet second, once: it took 3 ms for 100 nodes, 31 for 1,000. */
+static void give_memory_back(tcn_broker_server *s)
+{
+#ifdef __GLIBC__
+    tcn_broker_net_stats stats;
+    tcn_broker_net_stats_get(s->net, &stats);
+    uint64_t sent = stats.frames_out - s->frames_out;
+    s->frames_out = stats.frames_out;
+    s->frames_since_trim += sent;
+    bool quiet = sent <= stats.peers / QUIET_PEERS + 1; /* heartbeats are answered always */
+    if (!quiet || s->frames_since_trim < TRIM_FRAMES)
+        return;
+    s->frames_since_trim = 0;
+    (void)malloc_trim(0);
+#endif
+}
+
 static void tend(tcn_broker_server *s)
 {
     if (now_ms(s) < s->tend_at_ms)
@@ -374,6 +396,7 @@ static void tend(tcn_broker_server *s)
     tcn_broker_net_sweep(s->net);
     tcn_broker_net_cut_strangers(s->net, has_session, s->core);
     report_refusals(s);
+    give_memory_back(s);
     if (tcn_store_lmdb_take_ballast_released(s->store))
         say(s, TCN_EVENT_BALLAST_RELEASED,
             "the disk is full: the ballast was given up, so that emergencies still have room; "
