@@ -85,6 +85,9 @@ static void check_item(sim *s, const sim_agent *agent, const sim_item *items, un
     for (unsigned i = 0; i < nth; i++)
         if (tcn_id_equal(&items[i].id, &item->id))
             sim_fail(s, "[4] %s holds a%u twice", agent->proc.name, at);
+    if (item->seq != a->seq)
+        sim_fail(s, "[1] %s holds a%u with seq %llu, and it has %llu", agent->proc.name, at,
+                 (unsigned long long)item->seq, (unsigned long long)a->seq);
     if (!(a->sent >> agent->member & 1))
         sim_fail(s, "[3] %s holds a%u, which it was never sent", agent->proc.name, at);
     if (!sim_could_go_out(s, a))

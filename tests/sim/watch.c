@@ -117,7 +117,7 @@ void sim_learn_seq(sim *s, sim_alert *a, uint64_t seq, const char *from)
     a->seq = seq;
 }
 
-static void check_alert(sim *s, const sim_conn *c, tcn_bytes envelope)
+static void check_alert(sim *s, const sim_conn *c, tcn_bytes envelope, uint64_t seq)
 {
     sim_alert *a = sim_alert_of(s, envelope);
     const char *name = s->draft[c->member].name;
@@ -127,6 +127,7 @@ static void check_alert(sim *s, const sim_conn *c, tcn_bytes envelope)
         return;
     }
     unsigned at = sim_alert_index(s, a);
+    sim_learn_seq(s, a, seq, "ALERTS");
     sim_trace(s, "  %s/%d#%llu < a%u", name, (int)c->endpoint, (unsigned long long)c->peer, at);
     if (!sim_could_go_out(s, a))
         sim_fail(s, "[8] %s is sent a%u, which must not go out", name, at);
@@ -161,8 +162,12 @@ static void said_alerts(sim *s, sim_conn *c, const tcn_wire *wire)
     *before = to;
     tcn_cbor_reader_init(&r, wire->alerts.alerts.raw);
     for (size_t i = 0; i < wire->alerts.alerts.count; i++) {
-        uint64_t seq;
-        check_alert(s, c, tcn_wire_get_alert(&r, &seq));
+        uint64_t seq = 0;
+        tcn_bytes envelope = tcn_wire_get_alert(&r, &seq);
+        if (seq == 0 || seq > to)
+            sim_fail(s, "[1] ALERTS to %s has seq %llu, complete to %llu", name,
+                     (unsigned long long)seq, (unsigned long long)to);
+        check_alert(s, c, envelope, seq);
     }
 }
 
