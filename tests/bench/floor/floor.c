@@ -26,7 +26,8 @@ enum {
     BACKLOG = 4096,
     RECEIPT_BYTES = 40,
     ID_BYTES = 5,
-    SYNCS = 100
+    SYNCS = 100,
+    ALL = 512
 };
 /* The first byte of a frame: a peer says hello, publishes, gives a receipt; all are back. */
 enum { HELLO = 'H', PUBLISH = 'P', RECEIPT = 'R', BACK = 'B' };
@@ -181,11 +182,11 @@ static void join(floor_run *f, unsigned port, const tcn_box_secret *secret)
         f->connecting++;
         bench_link_start(&f->link[i], &f->hub, port, secret);
         while (f->connecting >= 256)
-            bench_hub_pump(&f->hub, 10);
+            bench_hub_pump(&f->hub, 10, ALL);
     }
     uint64_t begin = bench_now_ns();
     while (f->welcome < f->options.nodes || f->up <= f->options.nodes) {
-        bench_hub_pump(&f->hub, 10);
+        bench_hub_pump(&f->hub, 10, ALL);
         if (bench_now_ns() - begin > PATIENCE_NS)
             bench_die("floor", "not everybody got in");
     }
@@ -203,14 +204,14 @@ static void rest(floor_run *f, unsigned ms)
 {
     uint64_t begin = bench_now_ns();
     while (bench_now_ns() - begin < ms * UINT64_C(1000000))
-        bench_hub_pump(&f->hub, 1);
+        bench_hub_pump(&f->hub, 1, ALL);
 }
 
 static void wait_back(floor_run *f, uint64_t backs)
 {
     uint64_t begin = bench_now_ns();
     while (f->backs < backs) {
-        bench_hub_pump(&f->hub, 100);
+        bench_hub_pump(&f->hub, 100, ALL);
         if (bench_now_ns() - begin > PATIENCE_NS)
             bench_die("floor", "not all came back");
     }
@@ -263,7 +264,7 @@ static void flood(floor_run *f, pid_t pid)
             publish(f, (size_t)f->options.size * f->options.batch);
             sent++;
         }
-        bench_hub_pump(&f->hub, 20);
+        bench_hub_pump(&f->hub, 20, ALL);
     }
     copies = (f->copies - copies) * f->options.batch;
     span = bench_span_end(&span, &other);

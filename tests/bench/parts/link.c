@@ -321,13 +321,20 @@ static void read_link(bench_link *link)
         bench_link_flush(link);
 }
 
-void bench_hub_pump(bench_hub *hub, int timeout_ms)
+void bench_hub_wakes(bench_hub *hub, bench_hub *other)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll_ctl(other->epoll, EPOLL_CTL_ADD, hub->epoll, &event) != 0)
+        bench_die("epoll_ctl", strerror(errno));
+}
+
+void bench_hub_pump(bench_hub *hub, int timeout_ms, int most)
 {
     struct epoll_event event[EVENTS];
-    int n = epoll_wait(hub->epoll, event, EVENTS, timeout_ms);
+    int n = epoll_wait(hub->epoll, event, most < EVENTS ? most : EVENTS, timeout_ms);
     for (int i = 0; i < n; i++) {
         bench_link *link = event[i].data.ptr;
-        if (link->state == BENCH_LINK_IDLE)
+        if (link == NULL || link->state == BENCH_LINK_IDLE)
             continue;
         if ((event[i].events & EPOLLOUT) != 0)
             bench_link_flush(link);

@@ -19,7 +19,7 @@ typedef struct {
 
 typedef struct {
     int epoll;
-    tcn_box_public server;
+    tcn_box_public server; /* its key */
     const bench_link_ops *ops;
     void *arg;
 } bench_hub;
@@ -58,7 +58,9 @@ void bench_link_flush(bench_link *link);
 void bench_link_stop(bench_link *link); /* no event follows */
 /* Does not read any more, or again. */
 void bench_link_stall(bench_link *link, bool stalled);
-/* Waits for events at most so long, and handles them. */
-void bench_hub_pump(bench_hub *hub, int timeout_ms);
+/* Waits for events at most so long, and handles them, at most so many. */
+void bench_hub_pump(bench_hub *hub, int timeout_ms, int most);
+/* Events of the one wake who waits for the other; they are not handled by that. */
+void bench_hub_wakes(bench_hub *hub, bench_hub *other);
 
 #endif

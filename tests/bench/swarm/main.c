@@ -16,7 +16,7 @@ static const char usage[] =
     "  --nodes N          (100)\n"
     "  --publishers N     (2)\n"
     "  --classes N        kinds of nodes by what they may receive (1)\n"
-    "  --phases LIST      of emergency, bulk, flood, submit, lone, mixed, restart\n"
+    "  --phases LIST      of emergency, bulk, flood, submit, lone, mixed, settle, restart\n"
     "                     (emergency,flood)\n"
     "  --size BYTES       of a body (1024)\n"
     "  --count N          alerts of a phase that sends one at a time (100)\n"
@@ -111,8 +111,11 @@ int main(int argc, char **argv)
     bench_cast_make(s.options.dir, &cast, &s.cast);
     s.audience = s.options.nodes;
     tcn_buf_init(&s.board_next, TCN_MAX_FRAME_BYTES);
-    bench_hub_init(&s.hub, &swarm_ops, &s);
-    s.hub.server = s.cast.broker_key;
+    for (int i = 0; i < TCN_LANES; i++) {
+        bench_hub_init(&s.hub[i], &swarm_ops, &s);
+        s.hub[i].server = s.cast.broker_key;
+    }
+    bench_hub_wakes(&s.hub[TCN_LANE_EMERGENCY], &s.hub[TCN_LANE_BULK]);
     swarm_members_make(&s);
     (void)printf("{\"nodes\":%u,\"body_bytes\":%u,\"classes\":%u,\"members_made_ms\":%.0f",
                  s.options.nodes, s.options.body_bytes, s.options.classes,

@@ -57,7 +57,7 @@ void swarm_join(swarm *s)
             swarm_connect(s, &s->publisher[i], (tcn_lane)lane);
     wait_open(s, 0, "publishers");
     rest(s, SETTLE_MS);
-    long before = bench_status_kib(s->server.pid, "VmRSS:");
+    long before = s->rss_before_kib = bench_status_kib(s->server.pid, "VmRSS:");
     double other;
     bench_span span = bench_span_begin(s->server.pid);
     for (unsigned i = 0; i < s->options.nodes; i++) {
@@ -395,6 +395,16 @@ static void restart(swarm *s, const char *name)
                  ms(up - begin), ms(back - begin), ms(bench_now_ns() - back));
 }
 
+/* What stays when it is quiet again. */
+static void settle(swarm *s, const char *name)
+{
+    rest(s, 3 * SETTLE_MS);
+    long now = bench_status_kib(s->server.pid, "VmRSS:");
+    begin_member(name);
+    (void)printf("\"rss_kib\":%ld,\"rss_per_node_kib\":%.1f}", now,
+                 (double)(now - s->rss_before_kib) / (s->options.nodes > 0 ? s->options.nodes : 1));
+}
+
 void swarm_phase(swarm *s, const char *name)
 {
     if (strcmp(name, "start") == 0)
@@ -411,6 +421,8 @@ void swarm_phase(swarm *s, const char *name)
         submit(s, name);
     else if (strcmp(name, "lone") == 0)
         lone(s, name);
+    else if (strcmp(name, "settle") == 0)
+        settle(s, name);
     else if (strcmp(name, "mixed") == 0)
         mixed(s, name);
     else if (strcmp(name, "restart") == 0)

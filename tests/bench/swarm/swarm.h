@@ -53,7 +53,7 @@ typedef struct {
     swarm_options options;
     bench_cast cast;
     bench_server server;
-    bench_hub hub;
+    bench_hub hub[TCN_LANES]; /* by endpoint */
     swarm_member *node, *publisher;
     unsigned open, publishers_open, connecting; /* members with both sessions; handshakes */
     bool lively;                                /* who is cut off connects again */
@@ -70,6 +70,7 @@ typedef struct {
     tcn_buf board_next;
     bool board_more, board_answered;
     unsigned pinged;
+    long rss_before_kib;
     uint64_t ping_at_ns;
 } swarm;
 
