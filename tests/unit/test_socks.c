@@ -265,6 +265,8 @@ static void open_way(rig *r)
     give(r->theirs, welcome, sizeof(welcome));
     expect(r->theirs, "\5\1\0\3\1b\0\1", 8);
     give(r->theirs, granted, sizeof(granted));
+    give(r->theirs, "open", 4); /* what was not read when the way ends would be a reset */
+    expect(r->ours, "open", 4);
 }
 
 static void test_last_words_arrive(void **state)
