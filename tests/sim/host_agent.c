@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evil.h"
 #include "host.h"
 #include "members.h"
 #include "proc.h"
@@ -209,12 +210,15 @@ static void gather_link(sim_agent *agent, unsigned lane, batch *t)
     link->tell_up = false;
     size_t most = t->count + sim_between(&s->order, 1, 16);
     while (t->count < most && link->conn != NULL &&
-           (packet = sim_conn_take_down(s, link->conn)) != NULL)
+           (packet = sim_conn_take_down(s, link->conn)) != NULL) {
+        if (s->evil)
+            packet = sim_evil_touch(s, packet);
         put(t,
             (tcn_agent_input){.kind = TCN_AGENT_FRAME,
                               .peer = peer,
                               .frame = tcn_bytes_of(packet->bytes, packet->len)},
             packet);
+    }
     if (link->conn != NULL && packet == NULL && link->conn->peer_hears_at <= s->now)
         sim_link_drop(agent, lane, sim_below(&s->wires, 1000));
     if (link->tell_down)

@@ -29,6 +29,7 @@ sim *sim_new(const sim_options *options)
     s->order.state = sim_next(&seed);
     s->digest = 0xCBF29CE484222325u;
     s->w = world_new((tcn_wall){SIM_START});
+    s->evil = !options->calm && sim_once_in(&s->faults, 4);
     sim_members_found(s);
     sim_broker_init(s);
     for (unsigned m = 0; m < s->members; m++)

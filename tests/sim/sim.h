@@ -145,6 +145,7 @@ typedef struct {
 typedef struct {
     world_alert made;
     sim_worth worth;
+    bool forged;                /* not by its author, who knows nothing of it */
     unsigned publisher, author; /* members */
     tcn_lane lane;
     tcn_tlp tlp;

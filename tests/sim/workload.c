@@ -257,8 +257,9 @@ static void work_refer(sim *s, tcn_kind kind)
 
 static void work_again(sim *s)
 {
-    if (s->alerts > 0)
-        hand_in(s, (unsigned)sim_below(&s->work, s->alerts));
+    unsigned at = (unsigned)sim_below(&s->work, s->alerts);
+    if (s->alerts > 0 && !s->alert[at].forged)
+        hand_in(s, at);
 }
 
 /* Other content under an id that is taken. */
