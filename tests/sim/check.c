@@ -171,7 +171,7 @@ static void check_listed(check *c, const sim_alert *a)
     unsigned at = sim_alert_index(s, a);
     int64_t keep = (int64_t)s->broker.config.keep_ms;
     if (!a->is_listed) {
-        if (a->seq > 0 && c->wall < sim_until(s, a) + keep - MARGIN_MS)
+        if (a->seq > 0 && s->broker.wall_most < sim_until(s, a) + keep - MARGIN_MS)
             sim_fail(s, "[1] a%u had seq %llu and is not listed", at, (unsigned long long)a->seq);
         return;
     }
@@ -266,7 +266,7 @@ static bool is_refusal_right(const sim *s, const sim_alert *a)
     case TCN_CONFLICT:        /* pruned meanwhile */
     case TCN_NOT_DELIVERABLE: /* dropped while it was held */
         return sim_was_revoked(s, a) || sim_is_doubtful(s, a) || is_withdrawn(s, a) ||
-               a->expires < SIM_START + (int64_t)s->now;
+               a->expires <= s->broker.wall_most;
     default: return false;
     }
 }

@@ -138,6 +138,12 @@ static void fault_clock(sim *s)
     static const int64_t jumps[] = {
         -3600000, 3600000, -86400000, 172800000, -365 * 86400000LL, 600000, 10 * 365 * 86400000LL,
         0};
+    if (sim_once_in(&s->faults, 4)) {
+        s->broker.proc.wall_ahead_ms = (int64_t)sim_below(&s->faults, 1200000) - 600000;
+        sim_trace(s, "clock of the broker is ahead by %lld ms",
+                  (long long)s->broker.proc.wall_ahead_ms);
+        return;
+    }
     sim_agent *agent = random_agent(s);
     agent->proc.wall_ahead_ms = jumps[sim_below(&s->faults, sizeof jumps / sizeof jumps[0])];
     sim_trace(s, "clock of %s is ahead by %lld ms", agent->proc.name,
@@ -166,7 +172,7 @@ void sim_fault(sim *s)
         fault_die(s);
     else if (dice < 90)
         fault_disk(s);
-    else if (dice < 94)
+    else if (dice < 95)
         fault_clock(s);
     else if (dice < 98)
         random_agent(s)->local_full = sim_once_in(&s->faults, 2);
@@ -195,6 +201,7 @@ void sim_heal(sim *s)
     sim_trace(s, "everything heals");
     s->quiet = true;
     sim_proc_heal(&s->broker.proc);
+    s->broker.proc.wall_ahead_ms = 0;
     if (!s->broker.proc.up && s->broker.proc.start_at > s->now + 1000)
         s->broker.proc.start_at = s->now + 1000;
     for (unsigned i = 0; i < s->agents; i++)

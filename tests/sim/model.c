@@ -169,9 +169,10 @@ static bool is_superseded(const sim *s, unsigned member, const sim_alert *a)
 
 bool sim_must_hold(const sim *s, unsigned member, const sim_alert *a, int64_t wall)
 {
+    /* What was once over by the broker's clock may stay so when that goes back. */
     return is_out(a) && a->kind != TCN_KIND_CANCEL && wall < a->expires &&
-           sim_is_entitled(s, s->broker.version, member, a) && !sim_is_doubtful(s, a) &&
-           sim_cancel_of(s, a) == NULL && !is_superseded(s, member, a);
+           s->broker.wall_most < a->expires && sim_is_entitled(s, s->broker.version, member, a) &&
+           !sim_is_doubtful(s, a) && sim_cancel_of(s, a) == NULL && !is_superseded(s, member, a);
 }
 
 bool sim_could_go_out(const sim *s, const sim_alert *a)
