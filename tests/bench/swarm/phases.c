@@ -57,7 +57,8 @@ void swarm_join(swarm *s)
             swarm_connect(s, &s->publisher[i], (tcn_lane)lane);
     wait_open(s, 0, "publishers");
     rest(s, SETTLE_MS);
-    long before = s->rss_before_kib = bench_status_kib(s->server.pid, "VmRSS:");
+    long before = bench_status_kib(s->server.pid, "VmRSS:");
+    s->anon_before_kib = bench_status_kib(s->server.pid, "RssAnon:");
     double other;
     bench_span span = bench_span_begin(s->server.pid);
     for (unsigned i = 0; i < s->options.nodes; i++) {
@@ -395,14 +396,17 @@ static void restart(swarm *s, const char *name)
                  ms(up - begin), ms(back - begin), ms(bench_now_ns() - back));
 }
 
-/* What stays when it is quiet again. */
+/* What stays when it is quiet again. A node's share is of anonymous memory: pages of the store that
+ * are in memory count to the journal, and can be dropped at any time. */
 static void settle(swarm *s, const char *name)
 {
     rest(s, 3 * SETTLE_MS);
     long now = bench_status_kib(s->server.pid, "VmRSS:");
+    long anon = bench_status_kib(s->server.pid, "RssAnon:");
     begin_member(name);
     (void)printf("\"rss_kib\":%ld,\"rss_per_node_kib\":%.1f}", now,
-                 (double)(now - s->rss_before_kib) / (s->options.nodes > 0 ? s->options.nodes : 1));
+                 (double)(anon - s->anon_before_kib) /
+                     (s->options.nodes > 0 ? s->options.nodes : 1));
 }
 
 void swarm_phase(swarm *s, const char *name)

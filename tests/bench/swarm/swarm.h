@@ -70,7 +70,7 @@ typedef struct {
     tcn_buf board_next;
     bool board_more, board_answered;
     unsigned pinged;
-    long rss_before_kib;
+    long anon_before_kib;
     uint64_t ping_at_ns;
 } swarm;
 
