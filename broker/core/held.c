@@ -57,6 +57,13 @@ static tcn_wall lapse_at(const tcn_index *index)
     return at.unix_ms < index->expires.unix_ms ? at : index->expires;
 }
 
+/* Again at each review: the clock may have gone back since then. */
+static tcn_err embargo_timer(tcn_broker *b, const tcn_submission *s, unsigned waits)
+{
+    tcn_key key = tcn_key_timer(s->index.not_before, TCN_TIMER_NOT_BEFORE, &s->id);
+    return (waits & TCN_WAITS_NOT_BEFORE) != 0 ? tcn_db_mark(b, &key) : TCN_OK;
+}
+
 static tcn_err hold(tcn_broker *b, const tcn_submission *s, unsigned waits)
 {
     tcn_key key = tcn_key_id('H', &s->id);
@@ -66,10 +73,8 @@ static tcn_err hold(tcn_broker *b, const tcn_submission *s, unsigned waits)
     key = tcn_key_timer(lapse_at(&s->index), TCN_TIMER_LAPSE, &s->id);
     if (err == TCN_OK)
         err = tcn_db_mark(b, &key);
-    if (err == TCN_OK && (waits & TCN_WAITS_NOT_BEFORE) != 0) {
-        key = tcn_key_timer(s->index.not_before, TCN_TIMER_NOT_BEFORE, &s->id);
-        err = tcn_db_mark(b, &key);
-    }
+    if (err == TCN_OK)
+        err = embargo_timer(b, s, waits);
     if (err == TCN_OK)
         err = tcn_alert_list(b, &s->id, &s->index);
     return err == TCN_OK ? held_changed(b, 1) : err;
@@ -163,6 +168,8 @@ tcn_err tcn_held_review(tcn_broker *b, const tcn_id *id, tcn_index *ret_index)
     unsigned waits = tcn_held_waits(b, &s.index, verified.approvals);
     if (waits != 0) {
         err = waiting_put(b, &s, waits);
+        if (err == TCN_OK)
+            err = embargo_timer(b, &s, waits);
     } else {
         err = unhold(b, id, &s.index);
         if (err == TCN_OK)

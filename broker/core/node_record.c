@@ -136,6 +136,9 @@ tcn_err tcn_node_record_change(tcn_broker *b, const tcn_node_change *change,
         /* One whose card does not count any more has less, too: nothing. */
         ret_changed->narrowed =
             tcn_terms_exceed(&old, change->terms) || (record.active && !change->active);
+        /* What was passed over because it was superseded by something that the node may not have
+         * any more, is in force for it again: everything comes anew, too. */
+        ret_changed->widened |= ret_changed->narrowed;
     } else {
         /* New: it starts from the floor. If only its record is damaged, its generation must not be
          * one that it had. */

@@ -16,11 +16,12 @@ typedef struct {
 
 typedef struct {
     uint64_t generation; /* 0: there is no record */
-    bool widened, narrowed;
+    bool widened; /* there may be something for it that it was not sent: narrowed does that, too */
+    bool narrowed;
 } tcn_node_changed;
 
-/* Writes what a node's terms are now; raises its generation if they became wider and keeps the old
- * ones if they changed (tcn_past). */
+/* Writes what a node's terms are now; raises its generation if there may be something that it has
+ * now and had not, and keeps the old ones if they changed (tcn_past). */
 TCN_CHECKED tcn_err tcn_node_record_change(tcn_broker *b, const tcn_node_change *change,
                                            tcn_node_changed *ret_changed);
 

@@ -94,12 +94,41 @@ static void test_flapping_subscriptions_keep_what_was_sent(void **state)
     assert_true(has_alert(&got, &cancelled));
 }
 
+/* An update that the node may not have any more, and never got, does not hide what it updates. */
+static void test_narrowing_brings_back_what_was_superseded(void **state)
+{
+    broker_rig *rig = *state;
+    brig_alerts got;
+    tcn_wire_welcome welcome;
+    brig_hello hello = {.member = "node-a"};
+    tcn_peer pub = brig_client(rig, "pub");
+    card_set(rig, "advisory.>", TCN_MEMBER_ACTIVE);
+    (void)brig_node(rig, &hello, &welcome);
+    world_alert alert = publish(rig, pub, "advisory.vendor");
+    world_alert update = world_alert_make(rig->w, &(world_options){.publisher = "pub",
+                                                                   .topic = "advisory.other",
+                                                                   .kind = TCN_KIND_UPDATE,
+                                                                   .references = {&alert.id}});
+    (void)brig_submit(rig, pub, &update);
+    /* It comes back when both are there: only the update is for it; but that does not arrive. */
+    tcn_peer node = brig_node(rig, &hello, &welcome);
+    assert_true(brig_take_alerts(rig, node, TCN_LANE_BULK, &got));
+    card_set(rig, "advisory.vendor", TCN_MEMBER_ACTIVE);
+    hello.epoch = welcome.epoch;
+    hello.generation = welcome.generation;
+    hello.cursor[TCN_LANE_BULK] = got.at;
+    node = brig_node(rig, &hello, &welcome);
+    assert_int_equal(receive_all(rig, node, TCN_LANE_BULK, &welcome.epoch, &got), 1);
+    assert_true(has_alert(&got, &alert));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_terms_of_a_suspended_card_never_counted),
         RIG_TEST(test_a_suspension_does_not_hide_what_was_sent_before),
         RIG_TEST(test_flapping_subscriptions_keep_what_was_sent),
+        RIG_TEST(test_narrowing_brings_back_what_was_superseded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
