@@ -52,10 +52,11 @@ static void heard_hello(sim *s, sim_conn *c, const tcn_wire_hello *hello)
 static void heard_submit(sim *s, tcn_bytes envelope)
 {
     sim_alert *a = sim_alert_of(s, envelope);
-    if (a != NULL && !a->handed_in) {
-        a->handed_in = true;
+    if (a == NULL)
+        return;
+    if (!a->handed_in || broker_wall(s) < a->handed_at)
         a->handed_at = broker_wall(s);
-    }
+    a->handed_in = true;
 }
 
 void sim_watch_up(sim *s, sim_conn *c, tcn_bytes frame)
