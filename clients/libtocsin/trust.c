@@ -270,7 +270,8 @@ static unsigned approvals_needed(const exam *x)
 
 /* ---- the whole ---- */
 
-/* Cheap and fatal first; nothing is said about grants before the signatures verify. */
+/* Cheap and fatal first; nothing is said about grants before the signatures verify. What an expired
+ * bundle says of keys and grants is no last word: it is stale, and newer trust decides. */
 static tcn_err examine(exam *x, tcn_bytes envelope)
 {
     tcn_err err = read_envelope(x, envelope);
@@ -279,11 +280,11 @@ static tcn_err examine(exam *x, tcn_bytes envelope)
     if (err == TCN_OK)
         err = check_roles(x);
     if (err == TCN_OK)
+        err = check_bundle_age(x);
+    if (err == TCN_OK)
         err = check_signers(x);
     if (err == TCN_OK)
         err = check_grants(x);
-    if (err == TCN_OK)
-        err = check_bundle_age(x);
     if (err == TCN_OK)
         err = check_times(x);
     return err;
